@@ -1,0 +1,144 @@
+// Makes a clone ready to run: Node new enough, dependencies as the lock file says, dist built from the sources.
+// Each step is skipped when its stamp says that nothing has changed. Uses only what Node brings.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative, sep } from 'node:path'
+import { argv, env, execPath, exit, platform, version, versions } from 'node:process'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('..', import.meta.url))
+const NEEDED = [20, 19]
+const modules = join(root, 'node_modules')
+const dist = join(root, 'dist')
+
+/** Runs one of the installed tools by its entry file, and answers its exit code. */
+export function tool(entry, args, options = {}) {
+  return spawnSync(execPath, [join(modules, entry), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    ...options,
+  })
+}
+
+/** Ends the process with a clear message when this Node is older than the project needs. */
+export function checkNode() {
+  const [major = 0, minor = 0] = versions.node.split('.').map(Number)
+  if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) return
+  console.error(`Offstage needs Node ${NEEDED.join('.')} or newer; this is ${version} (${execPath}).`)
+  exit(1)
+}
+
+/** Installs the dependencies with `npm ci` unless they already match the lock file. */
+export function installDependencies() {
+  const lock = readFileSync(join(root, 'package-lock.json'))
+  // A native module is built for one ABI, so another Node means another installation.
+  const wanted = sha256(lock, versions.modules, platform, process.arch)
+  const stamp = join(modules, '.offstage-setup')
+  if (readIfThere(stamp) === wanted) return
+  if (!matchesLock(JSON.parse(lock.toString()))) {
+    console.error('Installing the dependencies with `npm ci` (a minute or two if better-sqlite3 must be compiled) ...')
+    const done = npm(['ci', '--no-audit', '--no-fund'])
+    if (done.error || done.status !== 0) {
+      console.error(`\`npm ci\` failed: ${done.error?.message ?? `exit code ${done.status}`}. See its output above.`)
+      exit(1)
+    }
+  }
+  writeFileSync(stamp, wanted)
+}
+
+/** Builds dist unless it was built from exactly these sources. Answers whether dist is good. */
+export function build() {
+  const sources = sourceFiles()
+  const inputs = [...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']
+  const wanted = sha256(...inputs.flatMap((path) => [path, readFileSync(join(root, path))]))
+  const stamp = join(dist, '.stamp')
+  const outputs = new Set(sources.flatMap(outputsOf))
+  const complete = () => [...outputs].every((path) => existsSync(join(root, path)))
+  if (readIfThere(stamp) === wanted && complete()) return true
+
+  // The compiler's own memory of what it emitted is wrong once somebody has deleted part of dist.
+  rmSync(stamp, { force: true })
+  if (!complete()) rmSync(join(dist, '.tsbuildinfo'), { force: true })
+  console.error('Building dist ...')
+  const done = tool('typescript/bin/tsc', ['-p', 'tsconfig.build.json'])
+  if (done.status !== 0) return false
+  removeLeftovers(outputs)
+  mkdirSync(dist, { recursive: true })
+  writeFileSync(stamp, wanted)
+  return true
+}
+
+function npm(args) {
+  const options = { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }
+  const script = env.npm_execpath
+  if (script?.endsWith('npm-cli.js')) return spawnSync(execPath, [script, ...args], options)
+  return spawnSync('npm', args, { ...options, shell: platform === 'win32' })
+}
+
+// Somebody who ran `npm install` by hand has what the lock file says, only no stamp.
+function matchesLock(lock) {
+  const installed = readIfThere(join(modules, '.package-lock.json'))
+  if (installed === undefined) return false
+  const there = JSON.parse(installed).packages
+  for (const [path, wanted] of Object.entries(lock.packages)) {
+    if (path === '' || (wanted.optional && !there[path])) continue
+    if (there[path]?.version !== wanted.version || there[path]?.integrity !== wanted.integrity) return false
+  }
+  const native = join(modules, 'better-sqlite3')
+  return existsSync(native) && loads(native)
+}
+
+function loads(path) {
+  try {
+    const Database = createRequire(import.meta.url)(path)
+    new Database(':memory:').close()
+    return true
+  } catch {
+    // Built for another Node, or not built at all: installing again is the answer to both.
+    return false
+  }
+}
+
+function sourceFiles() {
+  return readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !/\.test(-d)?\.ts$/.test(entry.name))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .sort()
+}
+
+function outputsOf(source) {
+  if (source.endsWith('.d.ts')) return []
+  const stem = source.replace(/^src/, 'dist').replace(/\.ts$/, '')
+  return [`${stem}.js`, `${stem}.js.map`, `${stem}.d.ts`]
+}
+
+// The compiler never deletes, so what a removed or renamed source once emitted would be published.
+function removeLeftovers(outputs) {
+  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    const name = relative(root, path).split(sep).join('/')
+    if (entry.isFile() && dirname(name) !== 'dist' && !outputs.has(name)) rmSync(path)
+    if (entry.isFile() && /\.(js|map|ts)$/.test(name) && !outputs.has(name)) rmSync(path, { force: true })
+  }
+}
+
+function readIfThere(path) {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
+
+function sha256(...parts) {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part).update('\0')
+  return hash.digest('hex')
+}
+
+/** Everything at once; ends the process when a step fails. */
+export function setup() {
+  checkNode()
+  installDependencies()
+  if (!build()) exit(1)
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) setup()

@@ -1,0 +1,26 @@
+// Runs vitest with its usual output and answers how many tests passed, failed and were skipped.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { env } from 'node:process'
+import { root, tool } from './setup.mjs'
+
+/** Runs the tests whose files match `filters` (all without any). */
+export function runVitest(filters) {
+  const folder = mkdtempSync(join(tmpdir(), 'offstage-test-'))
+  const file = join(folder, 'counts.json')
+  try {
+    const reporters = ['--reporter=default', `--reporter=${join(root, 'scripts/counts-reporter.mjs')}`]
+    const done = tool('vitest/vitest.mjs', ['run', ...reporters, ...filters], {
+      env: { ...env, OFFSTAGE_COUNTS: file },
+    })
+    const counts = existsSync(file)
+      ? JSON.parse(readFileSync(file, 'utf8'))
+      : { passed: 0, failed: 1, skipped: [] }
+    // An exit code that the counts do not explain (a crash, no file matched) is a failure too.
+    if (done.status !== 0 && counts.failed === 0) counts.failed = 1
+    return counts
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
