@@ -1,0 +1,55 @@
+// The seam between Offstage and where jobs are kept. A broker is a message half, a record half, what it can do as
+// data, and a way to open and close it. The laws in `laws/` say what each call means; every broker passes them.
+import type { MessageHalf } from './message.ts'
+import type { RecordHalf } from './records.ts'
+
+/** What a broker can do, as data: the laws' suite and the table in the docs read it, and nothing branches on a name. */
+export interface Capabilities {
+  /** Which crash an accepted job survives: none, that of the process, that of the machine (power). */
+  readonly durability: 'none' | 'process' | 'machine'
+  /** Other processes can work on the same jobs. */
+  readonly shared: boolean
+  /** `wake` crosses processes; else the others find work by polling. */
+  readonly wakesOthers: boolean
+  /** The broker can be down while its clients live, so outages are told from crashes (law 3). */
+  readonly outages: boolean
+  /** It has a record half of its own. */
+  readonly records: boolean
+  /** Enqueue and settle inside the user's own transaction. */
+  readonly transactions: boolean
+}
+
+export interface BrokerHealth {
+  /** Broker time. */
+  readonly now: number
+  /** What is behind it: engine and version. */
+  readonly engine: string
+  /** The durability setting in force, in the broker's own words. */
+  readonly durability: string
+  /** What a person should know, one sentence each; empty when all is well. */
+  readonly warnings: readonly string[]
+  /** Facts to show: sizes, schema version, settings. Never a secret. */
+  readonly facts: { readonly [name: string]: string | number }
+}
+
+export interface Broker extends MessageHalf, RecordHalf {
+  /** `sqlite`, `memory`, … For messages only. */
+  readonly name: string
+  readonly namespace: string
+  readonly capabilities: Capabilities
+
+  /**
+   * Connects and brings the store up to date. Called by: the app, once, before the first other call; a broker object
+   * does nothing before it. Safe to repeat after a rejection.
+   */
+  open(): Promise<void>
+
+  /** Ends all waits, finishes what is under way and frees everything. Later calls reject with BROKER_CLOSED. Repeatable. */
+  close(): Promise<void>
+
+  /** Called by: `offstage status` and `offstage doctor`. */
+  health(): Promise<BrokerHealth>
+}
+
+export type * from './message.ts'
+export type * from './records.ts'

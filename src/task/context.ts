@@ -1,0 +1,46 @@
+// What a handler is given beside its input.
+import type { Clock } from '../runtime/clock.ts'
+
+export interface TaskContext {
+  /** The job that is being run. */
+  readonly job: JobInfo
+  /**
+   * Aborted when the handler should stop: the timeout (ATTEMPT_TIMEOUT), a cancel (JOB_CANCELLED), a lost lease
+   * (LEASE_LOST), or the end of a stopping worker's grace (WORKER_STOPPED). Its `reason` is that error.
+   */
+  readonly signal: AbortSignal
+  /**
+   * Records how far the job is: any JSON value. Sent in the background, the latest one wins; never throws for a lost
+   * connection. Throws NOT_JSON for a value that JSON cannot carry.
+   */
+  progress(value: unknown): void
+  /** Log lines kept with the job (the last 1,000) and passed to the app's logger. */
+  readonly log: JobLog
+  readonly clock: Clock
+}
+
+export interface JobInfo {
+  readonly id: string
+  readonly task: string
+  readonly queue: string
+  readonly partition?: string | undefined
+  readonly priority: number
+  /** 1 for the first. */
+  readonly attempt: number
+  /** Fencing token: grows with every claim, so that an outer system can refuse what comes from an older run. */
+  readonly token: number
+  readonly createdAt: Date
+  readonly headers: { readonly [name: string]: string }
+  readonly tags: readonly string[]
+  readonly workflow?: string | undefined
+  readonly node?: string | undefined
+  /** What an earlier attempt last passed to `progress`, to go on from there. */
+  readonly progress: unknown
+}
+
+export interface JobLog {
+  debug(message: string): void
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
