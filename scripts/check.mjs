@@ -9,14 +9,20 @@ checkNode()
 installDependencies()
 
 const steps = [
-  ['generated files', () => spawnSync(execPath, ['scripts/embed.mjs', '--check'], { cwd: root, stdio: 'inherit' })],
+  [
+    'generated files',
+    () => spawnSync(execPath, ['scripts/embed.mjs', '--check'], { cwd: root, stdio: 'inherit' }),
+  ],
   ['format and lint', () => tool('@biomejs/biome/bin/biome', ['check', '.'])],
   ['types', () => tool('typescript/bin/tsc', ['-p', 'tsconfig.json'])],
   ['tests', () => testsPass()],
   ['unused code and dependencies', () => tool('knip/bin/knip.js', [])],
   ['build', () => build()],
   ['package contents', () => tool('publint/src/cli.js', ['run', '--strict'])],
-  ['package types', () => tool('@arethetypeswrong/cli/dist/index.js', ['--pack', '.', '--profile', 'esm-only'])],
+  [
+    'package types',
+    () => tool('@arethetypeswrong/cli/dist/index.js', ['--pack', '.', '--profile', 'esm-only']),
+  ],
 ]
 
 const report = []

@@ -14,7 +14,11 @@ export default class CountsReporter {
         const result = test.result()
         if (result.state === 'passed') counts.passed += 1
         else if (result.state === 'failed') counts.failed += 1
-        else counts.skipped.push({ name: `${testModule.relativeModuleId} > ${test.fullName}`, reason: result.note })
+        else
+          counts.skipped.push({
+            name: `${testModule.relativeModuleId} > ${test.fullName}`,
+            reason: result.note,
+          })
       }
     }
     if (env.OFFSTAGE_COUNTS) writeFileSync(env.OFFSTAGE_COUNTS, JSON.stringify(counts))

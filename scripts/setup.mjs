@@ -2,9 +2,9 @@
 // Each step is skipped when its stamp says that nothing has changed. Uses only what Node brings.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join, relative, sep } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { argv, env, execPath, exit, platform, version, versions } from 'node:process'
 import { fileURLToPath } from 'node:url'
 
@@ -38,10 +38,14 @@ export function installDependencies() {
   const stamp = join(modules, '.offstage-setup')
   if (readIfThere(stamp) === wanted) return
   if (!matchesLock(JSON.parse(lock.toString()))) {
-    console.error('Installing the dependencies with `npm ci` (a minute or two if better-sqlite3 must be compiled) ...')
+    console.error(
+      'Installing the dependencies with `npm ci` (a minute or two if better-sqlite3 must be compiled) ...',
+    )
     const done = npm(['ci', '--no-audit', '--no-fund'])
     if (done.error || done.status !== 0) {
-      console.error(`\`npm ci\` failed: ${done.error?.message ?? `exit code ${done.status}`}. See its output above.`)
+      console.error(
+        `\`npm ci\` failed: ${done.error?.message ?? `exit code ${done.status}`}. See its output above.`,
+      )
       exit(1)
     }
   }
@@ -53,21 +57,21 @@ export function build() {
   const sources = sourceFiles()
   const inputs = [...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']
   const wanted = sha256(...inputs.flatMap((path) => [path, readFileSync(join(root, path))]))
-  const stamp = join(dist, '.stamp')
-  const outputs = new Set(sources.flatMap(outputsOf))
-  const complete = () => [...outputs].every((path) => existsSync(join(root, path)))
-  if (readIfThere(stamp) === wanted && complete()) return true
+  if (readIfThere(join(dist, '.stamp')) === wanted && isComplete(sources)) return true
 
-  // The compiler's own memory of what it emitted is wrong once somebody has deleted part of dist.
-  rmSync(stamp, { force: true })
-  if (!complete()) rmSync(join(dist, '.tsbuildinfo'), { force: true })
+  // Built beside and then swapped: what a removed source once emitted goes, and a failed build leaves the old one.
+  const next = `${dist}.next`
+  rmSync(next, { recursive: true, force: true })
   console.error('Building dist ...')
-  const done = tool('typescript/bin/tsc', ['-p', 'tsconfig.build.json'])
-  if (done.status !== 0) return false
-  removeLeftovers(outputs)
-  mkdirSync(dist, { recursive: true })
-  writeFileSync(stamp, wanted)
-  return true
+  const done = tool('typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', next])
+  if (done.status === 0) {
+    writeFileSync(join(next, '.stamp'), wanted)
+    rmSync(dist, { recursive: true, force: true })
+    renameSync(next, dist)
+    return true
+  }
+  rmSync(next, { recursive: true, force: true })
+  return false
 }
 
 function npm(args) {
@@ -108,20 +112,12 @@ function sourceFiles() {
     .sort()
 }
 
-function outputsOf(source) {
-  if (source.endsWith('.d.ts')) return []
-  const stem = source.replace(/^src/, 'dist').replace(/\.ts$/, '')
-  return [`${stem}.js`, `${stem}.js.map`, `${stem}.d.ts`]
-}
-
-// The compiler never deletes, so what a removed or renamed source once emitted would be published.
-function removeLeftovers(outputs) {
-  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name)
-    const name = relative(root, path).split(sep).join('/')
-    if (entry.isFile() && dirname(name) !== 'dist' && !outputs.has(name)) rmSync(path)
-    if (entry.isFile() && /\.(js|map|ts)$/.test(name) && !outputs.has(name)) rmSync(path, { force: true })
-  }
+// Somebody may have deleted a part of dist, and the stamp knows only the sources.
+function isComplete(sources) {
+  return sources
+    .filter((source) => !source.endsWith('.d.ts'))
+    .map((source) => source.replace(/^src/, 'dist').replace(/\.ts$/, ''))
+    .every((stem) => existsSync(join(root, `${stem}.js`)) && existsSync(join(root, `${stem}.d.ts`)))
 }
 
 function readIfThere(path) {

@@ -1,7 +1,8 @@
 // `npm test`: makes the clone ready, checks generated files, types and the build, and runs the tests. The last line
 // reads `N passed, N failed`. Arguments choose test files: npm test -- src/worker
-import { argv, execPath } from 'node:process'
+
 import { spawnSync } from 'node:child_process'
+import { argv, execPath } from 'node:process'
 import { build, checkNode, installDependencies, root, tool } from './setup.mjs'
 import { runVitest } from './vitest.mjs'
 
@@ -34,5 +35,8 @@ process.exitCode = failed > 0 ? 1 : 0
 console.log(`${passed} passed, ${failed} failed`)
 
 function node(script, ...args) {
-  return spawnSync(execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status === 0
+  return (
+    spawnSync(execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }).status ===
+    0
+  )
 }
