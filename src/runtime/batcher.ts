@@ -77,7 +77,7 @@ export class Batcher<Item, Answer> {
       const answers = await this.#run(load.map(({ item }) => item))
       if (answers.length !== load.length)
         throw new Error(`a trip of ${load.length} was answered with ${answers.length}`)
-      load.forEach(({ resolve }, i) => resolve(answers[i] as Answer))
+      for (const [i, { resolve }] of load.entries()) resolve(answers[i] as Answer)
     } catch (error) {
       for (const { reject } of load) reject(error)
     } finally {

@@ -46,9 +46,11 @@ export type ChannelName = keyof ChannelMessages
 const channels = new Map<ChannelName, Channel>()
 
 function get(name: ChannelName): Channel {
-  let found = channels.get(name)
-  if (found === undefined) channels.set(name, (found = channel(name)))
-  return found
+  const known = channels.get(name)
+  if (known !== undefined) return known
+  const made = channel(name)
+  channels.set(name, made)
+  return made
 }
 
 /** Publishes where somebody listens. The message is only made then. A subscriber that throws is Node's to report. */
