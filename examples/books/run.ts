@@ -1,0 +1,137 @@
+// One run of the application: the book site, the web service and a worker are started, all books are enqueued through
+// the service as a user would, and the summary tells how it went.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { app } from './app.ts'
+import { countUnfinished, tellOutcome } from './jobs.ts'
+import type { Options } from './options.ts'
+import { startProbe } from './probe.ts'
+import { formatCount, showProgress } from './progress.ts'
+import { type RunningService, serve } from './serve.ts'
+import { type Site, startSite } from './site/site.ts'
+import { closeBookStore } from './store.ts'
+import { formatSummary } from './summary.ts'
+import { parseBook } from './tasks.ts'
+
+const CHUNK = 250
+
+/** Runs until the summary with `once`, else until SIGINT or SIGTERM. */
+export async function run(options: Options): Promise<void> {
+  const stop = stopOnSignals()
+  const site = await startSite({ port: options.port === 0 ? 0 : options.port + 1 })
+  const service = await serve({ port: options.port, allowed: [`${site.url}/book/show/`] })
+  const worker = app.worker({ tasks: [parseBook], concurrency: options.concurrency })
+  try {
+    sayWhereThingsAre(options, site, service)
+    await worker.start()
+    await parseAll(options, { site, service, stop })
+    if (!options.once && !stop.aborted) {
+      sayWhatToTry(site, service)
+      await aborted(stop)
+    }
+    if (stop.aborted) console.log('Stopping: running jobs may finish.')
+  } finally {
+    await worker.stop()
+    await app.close()
+    await service.close()
+    await site.close()
+    closeBookStore()
+  }
+}
+
+interface Stage {
+  site: Site
+  service: RunningService
+  stop: AbortSignal
+}
+
+/** Enqueues the books, waits until each job has ended, and prints the summary. */
+async function parseAll(options: Options, { site, service, stop }: Stage): Promise<void> {
+  const urls = site.urls.slice(0, options.books)
+  const probe = startProbe(urls.map((url) => `${service.url}/getBookInfo?url=${encodeURIComponent(url)}`))
+  const startedAt = performance.now()
+  const progress = showProgress(process.stdout, urls.length)
+  await enqueueAll(urls, service.url)
+  let unfinished = urls.length
+  while (unfinished > 0 && !stop.aborted) {
+    unfinished = await countUnfinished()
+    progress.update(Math.max(0, urls.length - unfinished))
+    if (unfinished > 0) await sleep(100, undefined, { signal: stop }).catch(ignoreAbort)
+  }
+  const tookMs = performance.now() - startedAt
+  const report = await probe.stop()
+  progress.end()
+  const outcome = await tellOutcome(new Set(urls))
+  console.log(`\n${formatSummary({ total: urls.length, tookMs, outcome, probe: report })}`)
+}
+
+async function enqueueAll(urls: readonly string[], serviceUrl: string): Promise<void> {
+  let scheduled = 0
+  let known = 0
+  for (let start = 0; start < urls.length; start += CHUNK) {
+    const response = await fetch(`${serviceUrl}/parseGoodreadsLinks`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(urls.slice(start, start + CHUNK)),
+    })
+    if (!response.ok) throw new Error(`the service refused the links: ${await response.text()}`)
+    const answer = (await response.json()) as { scheduled: number; known: number }
+    scheduled += answer.scheduled
+    known += answer.known
+  }
+  console.log(`Scheduled ${formatCount(scheduled)} books; ${formatCount(known)} were known already.`)
+}
+
+function sayWhereThingsAre(options: Options, site: Site, service: RunningService): void {
+  sayPort('Book site  ', site, options.port === 0 ? 0 : options.port + 1)
+  sayPort('Web service', service, options.port)
+  console.log(`Broker      ${options.broker === undefined ? process.env['OFFSTAGE_BROKER'] : 'as given by --broker'}`)
+  if (options.keep || options.broker !== undefined) {
+    console.log('            Jobs are kept: those of an earlier start are known, and are not run again.')
+  } else {
+    console.log('            Removed at the end, so that the next start has all the work to do again (--keep keeps it).')
+  }
+}
+
+function sayPort(name: string, { url, port }: { url: string; port: number }, wanted: number): void {
+  const note = wanted === 0 || wanted === port ? '' : `  (port ${wanted} is in use)`
+  console.log(`${name} ${url}${note}`)
+}
+
+function sayWhatToTry(site: Site, service: RunningService): void {
+  const sound = site.books.find(({ id }) => !site.troubles.has(id))
+  const broken = [...site.troubles].find(([, { kind }]) => kind === 'broken')?.[0]
+  const soundUrl = site.urls[(sound?.id ?? 1) - 1] ?? site.url
+  const brokenUrl = site.urls[(broken ?? 1) - 1] ?? site.url
+  console.log(`
+Still up. Try:
+  curl '${service.url}/'
+  curl '${service.url}/getBookInfo?url=${soundUrl}'
+  curl '${service.url}/jobs?id=${soundUrl}'
+  curl '${service.url}/jobs?id=${brokenUrl}'
+  curl -d '["${soundUrl}"]' '${service.url}/parseGoodreadsLinks'
+Ctrl-C ends it.`)
+}
+
+/** Aborted by the first SIGINT or SIGTERM. The second one ends the process at once, for whoever cannot wait. */
+function stopOnSignals(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(130)
+      controller.abort()
+    })
+  }
+  return controller.signal
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+/** A wait that was cut short by a stop is no error: the loop looks at the signal itself. */
+function ignoreAbort(error: unknown): void {
+  if (!(error instanceof Error) || error.name !== 'AbortError') throw error
+}
