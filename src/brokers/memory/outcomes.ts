@@ -1,0 +1,142 @@
+// What an outcome, or the loss of its worker, does to a job. Pure: it decides, and the moves carry it out.
+import type { Outcome } from '../../broker/contract.ts'
+import { type AttemptRecord, MAX_ATTEMPT_RECORDS, type Payload, type StoredError } from '../../job/record.ts'
+import type { Reason } from '../../job/states.ts'
+import type { StoredJob } from './job.ts'
+
+export type Next =
+  | { readonly state: 'succeeded'; readonly result: Payload }
+  | { readonly state: 'failed'; readonly reason: Reason; readonly error: StoredError }
+  | { readonly state: 'cancelled'; readonly reason: Reason }
+  /** Back to its old place in line. */
+  | { readonly state: 'ready' }
+  /** At the end of its lane, when that time has come. */
+  | { readonly state: 'scheduled'; readonly dueAt: number }
+
+export interface Ruling {
+  readonly next: Next
+  readonly failures: number
+  readonly crashes: number
+  readonly suspect: boolean
+  /** Whether an attempt has run. */
+  readonly begun: boolean
+  readonly startedAt: number | undefined
+  readonly unknownSince: number | undefined
+  /** The error that the record shows from now on. */
+  readonly error: StoredError | undefined
+  readonly attempts: readonly AttemptRecord[]
+}
+
+/** What the outcome of a claim leads to. The caller has checked the token. */
+export function ruleOutcome(job: StoredJob, outcome: Outcome, now: number): Ruling {
+  const began = hasRun(outcome)
+  const error = 'error' in outcome ? outcome.error : undefined
+  const startedAt = began
+    ? Math.max(job.createdAt, now - (outcome.ranMs ?? now - leaseStart(job, now)))
+    : undefined
+  const kind = job.cancelling && outcome.kind !== 'succeeded' ? 'cancelled' : outcome.kind
+  return {
+    next: follow(job, outcome, now),
+    failures: job.failures + (countsFailure(outcome) ? 1 : 0),
+    crashes: job.crashes,
+    suspect: false,
+    begun: job.begun || began,
+    startedAt: startedAt ?? (job.begun ? job.attempts.at(-1)?.startedAt : undefined),
+    unknownSince: unknownSince(job, outcome, now),
+    error: error ?? (outcome.kind === 'succeeded' ? undefined : job.error),
+    attempts:
+      began || kind === 'unknown' || kind === 'failed'
+        ? withAttempt(job, { outcome: kind, startedAt: startedAt ?? now, endedAt: now, error })
+        : job.attempts,
+  }
+}
+
+/** What becomes of a claim whose lease has ended. */
+export function ruleLost(job: StoredJob, now: number): Ruling {
+  const started = job.lease?.started === true
+  const counted = started && job.suspect
+  const crashes = job.crashes + (counted ? 1 : 0)
+  const exhausted = counted && crashes >= job.spec.maxCrashes
+  const crash = counted ? crashError(crashes) : undefined
+  const next: Next = job.cancelling
+    ? { state: 'cancelled', reason: 'by-request' }
+    : exhausted
+      ? { state: 'failed', reason: 'crashes-exhausted', error: crashError(crashes) }
+      : { state: 'ready' }
+  return {
+    next,
+    failures: job.failures,
+    crashes,
+    suspect: job.suspect || started,
+    begun: job.begun || started,
+    startedAt: job.startedAt,
+    unknownSince: job.unknownSince,
+    error: crash ?? job.error,
+    attempts: counted
+      ? withAttempt(job, { outcome: 'crashed', startedAt: leaseStart(job, now), endedAt: now, error: crash })
+      : job.attempts,
+  }
+}
+
+function follow(job: StoredJob, outcome: Outcome, now: number): Next {
+  if (outcome.kind === 'succeeded') return { state: 'succeeded', result: outcome.result }
+  if (job.cancelling) return { state: 'cancelled', reason: 'by-request' }
+  switch (outcome.kind) {
+    case 'failed':
+      return { state: 'failed', reason: outcome.reason, error: outcome.error }
+    case 'cancelled':
+      return { state: 'cancelled', reason: 'by-request' }
+    case 'released':
+      return { state: 'ready' }
+    case 'retry':
+    case 'snoozed':
+    case 'unknown':
+      return { state: 'scheduled', dueAt: now + outcome.delayMs }
+  }
+}
+
+/** What never ran says so by giving no run time; a result, a failure and a snooze can only come from a run. */
+function hasRun(outcome: Outcome): boolean {
+  if (outcome.ranMs !== undefined) return true
+  return outcome.kind === 'succeeded' || outcome.kind === 'retry' || outcome.kind === 'snoozed'
+}
+
+function countsFailure(outcome: Outcome): boolean {
+  if (outcome.kind === 'retry') return true
+  return (
+    outcome.kind === 'failed' &&
+    (outcome.reason === 'attempts-exhausted' || outcome.reason === 'non-retryable')
+  )
+}
+
+function unknownSince(job: StoredJob, outcome: Outcome, now: number): number | undefined {
+  if (outcome.kind === 'unknown') return job.unknownSince ?? now
+  return outcome.kind === 'released' ? job.unknownSince : undefined
+}
+
+function leaseStart(job: StoredJob, now: number): number {
+  return job.lease?.startedAt ?? now
+}
+
+function withAttempt(
+  job: StoredJob,
+  attempt: Omit<AttemptRecord, 'worker' | 'token'>,
+): readonly AttemptRecord[] {
+  const { error, ...rest } = attempt
+  const record = {
+    worker: job.lease?.worker ?? '',
+    token: job.lease?.token ?? 0,
+    ...rest,
+    ...(error === undefined ? {} : { error }),
+  }
+  return [...job.attempts, record].slice(-MAX_ATTEMPT_RECORDS)
+}
+
+function crashError(crashes: number): StoredError {
+  return {
+    name: 'OffstageError',
+    message: `the job's worker was lost while it ran, ${crashes} ${crashes === 1 ? 'time' : 'times'} counted`,
+    code: 'WORKER_CRASHED',
+    fingerprint: 'WORKER_CRASHED',
+  }
+}
