@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import { argv, execPath, exit, on } from 'node:process'
+import process, { argv, execPath, exit } from 'node:process'
 import { root, setup } from './setup.mjs'
 
 setup()
@@ -12,9 +12,13 @@ const child = spawn(execPath, ['--import', 'tsx', join(root, 'examples/books/mai
   stdio: 'inherit',
 })
 
-// A terminal sends SIGINT to the whole group, so the child already has it; passing it on would count as a second one.
-on('SIGINT', () => {})
-for (const signal of ['SIGTERM', 'SIGHUP']) on(signal, () => child.kill(signal))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    // A terminal sends SIGINT to the whole group, so the child has it already and would count a second one.
+    if (signal === 'SIGINT' && process.stdin.isTTY) return
+    child.kill(signal)
+  })
+}
 
 child.on('error', (error) => {
   console.error(`The example could not be started: ${error.message}`)

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import { codeOnly, type Import, importsOf } from './sources.ts'
 
 /** The rooms in order: a room imports only itself and rooms before it. */
-export const rooms: readonly string[] = [
+const rooms: readonly string[] = [
   'errors',
   'runtime',
   'job',
