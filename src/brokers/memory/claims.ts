@@ -79,11 +79,11 @@ export function settle(space: Space, outcome: Outcome): SettleAnswer {
   const job = space.store.get(outcome.id)
   const now = space.now()
   if (job?.lease?.token !== outcome.token) {
-    const settled =
-      job?.settledToken === outcome.token || space.store.tombstone(outcome.id, now)?.token === outcome.token
-    return settled ? 'ok' : 'lost'
+    const before = [job?.settled, space.store.tombstone(outcome.id, now)]
+    const repeated = before.some((one) => one?.token === outcome.token && one.kind === outcome.kind)
+    return repeated ? 'ok' : 'lost'
   }
-  job.settledToken = outcome.token
+  job.settled = { token: outcome.token, kind: outcome.kind }
   if (outcome.ranMs !== undefined) space.counters.add(job.spec, 'ranMs', outcome.ranMs, now)
   const ruling = ruleOutcome(job, outcome, now)
   if (outcome.kind === 'retry' && ruling.next.state === 'scheduled')

@@ -1,5 +1,5 @@
 // A job as the memory broker holds it: its spec, what has become of it, and its ties to other jobs.
-import type { LogLine, ReservedJob, Step } from '../../broker/contract.ts'
+import type { LogLine, Outcome, ReservedJob, Step } from '../../broker/contract.ts'
 import {
   type AttemptRecord,
   type Dependency,
@@ -37,8 +37,8 @@ export interface StoredJob {
   pos: number
   /** True from its first attempt on: then it expires no more. */
   begun: boolean
-  /** The token of the last outcome that was recorded. */
-  settledToken: number | undefined
+  /** The last outcome that was recorded: sent again, it is answered as before. */
+  settled: SettledOutcome | undefined
   /** When its record goes; only for ended jobs. */
   pruneAt: number
   holdsKey: boolean
@@ -52,6 +52,11 @@ export interface StoredJob {
   logs: LogLine[]
   logSeq: number
   readonly steps: Map<string, Step>
+}
+
+export interface SettledOutcome {
+  readonly token: number
+  readonly kind: Outcome['kind']
 }
 
 export interface Dependent {
@@ -86,7 +91,7 @@ export function newJob(
     unknownSince: undefined,
     pos: 0,
     begun: false,
-    settledToken: undefined,
+    settled: undefined,
     pruneAt: Number.POSITIVE_INFINITY,
     holdsKey: false,
     dependenciesLeft: 0,

@@ -57,11 +57,11 @@ export function ruleLost(job: StoredJob, now: number): Ruling {
   const counted = started && job.suspect
   const crashes = job.crashes + (counted ? 1 : 0)
   const exhausted = counted && crashes >= job.spec.maxCrashes
-  const crash = counted ? crashError(crashes) : undefined
+  const crash = started ? lostError(crashes) : undefined
   const next: Next = job.cancelling
     ? { state: 'cancelled', reason: 'by-request' }
     : exhausted
-      ? { state: 'failed', reason: 'crashes-exhausted', error: crashError(crashes) }
+      ? { state: 'failed', reason: 'crashes-exhausted', error: lostError(crashes) }
       : { state: 'ready' }
   return {
     next,
@@ -72,7 +72,7 @@ export function ruleLost(job: StoredJob, now: number): Ruling {
     startedAt: job.startedAt,
     unknownSince: job.unknownSince,
     error: crash ?? job.error,
-    attempts: counted
+    attempts: started
       ? withAttempt(job, { outcome: 'crashed', startedAt: leaseStart(job, now), endedAt: now, error: crash })
       : job.attempts,
   }
@@ -132,10 +132,11 @@ function withAttempt(
   return [...job.attempts, record].slice(-MAX_ATTEMPT_RECORDS)
 }
 
-function crashError(crashes: number): StoredError {
+function lostError(crashes: number): StoredError {
+  const counted = crashes === 0 ? 'not counted as a crash' : `crashes counted: ${crashes}`
   return {
     name: 'OffstageError',
-    message: `the job's worker was lost while it ran, ${crashes} ${crashes === 1 ? 'time' : 'times'} counted`,
+    message: `the worker of the job was lost while it ran (${counted})`,
     code: 'WORKER_CRASHED',
     fingerprint: 'WORKER_CRASHED',
   }

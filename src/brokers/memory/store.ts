@@ -1,12 +1,14 @@
 // The jobs of a namespace and the indexes over them: by id, by state, queue, task, workflow and search field in the
 // order of enqueueing, by lease, by expiry, by the end of their retention; what holds a unique key; the tombstones.
 
-import { TOMBSTONE_MS, type Tombstone } from '../../job/record.ts'
+import { TOMBSTONE_MS } from '../../job/record.ts'
 import type { JobState } from '../../job/states.ts'
-import { isEnded } from '../../job/states.ts'
 import { Heap } from './heap.ts'
-import type { StoredJob } from './job.ts'
+import type { SettledOutcome, StoredJob } from './job.ts'
 import { Sequence } from './sequence.ts'
+
+/** What is left of a job when its record is gone, so that an outcome that is sent again gets its answer. */
+type Tombstone = SettledOutcome & { readonly until: number }
 
 export class Store {
   readonly #jobs = new Map<string, StoredJob>()
@@ -54,9 +56,9 @@ export class Store {
     this.#jobs.delete(id)
     for (const key of [...lastingKeys(job), ...stateKeys(job)]) this.#unindex(key, job)
     this.prunes.delete(job)
-    if (job.settledToken === undefined || !isEnded(job.state)) return
+    if (job.settled === undefined) return
     this.#tombstones.delete(id)
-    this.#tombstones.set(id, { id, token: job.settledToken, state: job.state, until: now + TOMBSTONE_MS })
+    this.#tombstones.set(id, { ...job.settled, until: now + TOMBSTONE_MS })
   }
 
   tombstone(id: string, now: number): Tombstone | undefined {
