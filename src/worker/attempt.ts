@@ -1,0 +1,50 @@
+// One run of a job: the value that goes through the executor's steps.
+import type { ReservedJob } from '../broker/message.ts'
+import type { OffstageError } from '../errors/error.ts'
+import type { Timer } from '../runtime/clock.ts'
+import type { RunnableTask } from '../task/runnable.ts'
+import type { Claim } from './claims.ts'
+import type { Ending } from './outcomes.ts'
+
+export class Attempt {
+  readonly claim: Claim
+  readonly job: ReservedJob
+  /** Undefined where this worker does not know the task. */
+  readonly task: RunnableTask | undefined
+  /** Monotonic. */
+  readonly startedAt: number
+  /** What the last step made: the input, the handler's answer, its bytes. */
+  value: unknown = undefined
+  /** Set by the step that ends the attempt before the last one. */
+  ending: Ending | undefined = undefined
+  /** The handler was begun: the time it took counts. */
+  begun = false
+  /** Its outcome is decided; what the handler still says is too late. */
+  ended = false
+  /** Why the handler was told to stop; the first reason stands. */
+  aborted: OffstageError | undefined = undefined
+  /** Fires the timeout, and after an abort the end of the patience with the handler. */
+  timer: Timer | undefined = undefined
+  #controller: AbortController | undefined = undefined
+
+  constructor(claim: Claim, task: RunnableTask | undefined, startedAt: number) {
+    this.claim = claim
+    this.job = claim.job
+    this.task = task
+    this.startedAt = startedAt
+  }
+
+  /** Made when a handler first asks for it: most never do. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.aborted !== undefined) this.#controller.abort(this.aborted)
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason: OffstageError): void {
+    this.aborted = reason
+    this.#controller?.abort(reason)
+  }
+}

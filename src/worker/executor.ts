@@ -1,0 +1,226 @@
+// Runs one attempt: a value that goes through named steps until one of them, or the last, says how it ended.
+// Nothing that a handler does comes out of here as an error; it comes out as an ending.
+import type { ExtendAnswer, HeldLease, Outcome } from '../broker/message.ts'
+import { OffstageError } from '../errors/error.ts'
+import { defaultRetry } from '../job/defaults.ts'
+import type { Payload } from '../job/record.ts'
+import { storedError } from '../job/stored-error.ts'
+import { Batcher } from '../runtime/batcher.ts'
+import { publish } from '../runtime/channels.ts'
+import { sleep } from '../runtime/clock.ts'
+import { formatMs } from '../runtime/durations.ts'
+import { aroundRun } from '../task/compose.ts'
+import type { Middleware } from '../task/middleware.ts'
+import type { Attempt } from './attempt.ts'
+import type { Claim, Claims } from './claims.ts'
+import { type ContextTools, JobContext } from './context.ts'
+import { backoffMs, type WorkerEnv } from './env.ts'
+import { Notes } from './notes.ts'
+import {
+  abortedEnding,
+  CANCELLED,
+  type Ending,
+  failureEnding,
+  outcomeOf,
+  type Phase,
+  RELEASED,
+} from './outcomes.ts'
+import { Unknown } from './unknown.ts'
+
+export interface ExecutorPorts {
+  /** The slot is free again. */
+  readonly onEnd: (attempt: Attempt, ranMs: number) => void
+  readonly settle: (claim: Claim, outcome: Outcome) => void
+}
+
+interface Step {
+  readonly phase: Phase
+  /** Answers the attempt's next value, or a promise of it. */
+  readonly run: (attempt: Attempt) => unknown
+}
+
+export class Executor {
+  readonly #env: WorkerEnv
+  readonly #claims: Claims
+  readonly #ports: ExecutorPorts
+  readonly #tools: ContextTools
+  readonly #unknown: Unknown
+  readonly #recorder: Batcher<HeldLease, ExtendAnswer>
+  readonly #around: Middleware[]
+  readonly #steps: readonly Step[] = [
+    { phase: 'handler', run: (attempt) => this.#findTask(attempt) },
+    { phase: 'handler', run: (attempt) => this.#recordStart(attempt) },
+    { phase: 'handler', run: (attempt) => this.#begin(attempt) },
+    { phase: 'input', run: (attempt) => attempt.task?.readInput(attempt.job.input) },
+    { phase: 'handler', run: (attempt) => this.#callHandler(attempt) },
+    { phase: 'output', run: (attempt) => attempt.task?.writeOutput(attempt.value) },
+  ]
+  readonly notes: Notes
+
+  constructor(env: WorkerEnv, claims: Claims, middleware: readonly Middleware[], ports: ExecutorPorts) {
+    this.#env = env
+    this.#claims = claims
+    this.#ports = ports
+    this.notes = new Notes(env)
+    this.#tools = { clock: env.clock, logger: env.logger, notes: this.notes }
+    this.#unknown = new Unknown(env)
+    this.#around = middleware.filter(({ run }) => run !== undefined)
+    this.#recorder = new Batcher({ run: (leases) => env.broker.extend(leases, env.settings.leaseMs) })
+  }
+
+  /** Runs the attempt to its end. Never rejects. */
+  async execute(attempt: Attempt): Promise<void> {
+    let phase: Phase = 'handler'
+    try {
+      for (const step of this.#steps) {
+        phase = step.phase
+        const value = step.run(attempt)
+        attempt.value = isThenable(value) ? await value : value
+        if (attempt.ending !== undefined || attempt.ended) break
+      }
+    } catch (error) {
+      this.#failed(attempt, error, phase)
+      return
+    }
+    if (attempt.ended) this.#late(attempt, 'returned')
+    else this.#end(attempt, attempt.ending ?? { kind: 'succeeded', result: attempt.value as Payload })
+  }
+
+  /** Tells the handler to stop; if it does not within the given time, its attempt ends without it. */
+  abort(attempt: Attempt, reason: OffstageError, patienceMs: number): void {
+    if (attempt.ended || attempt.aborted !== undefined) return
+    attempt.timer?.cancel()
+    attempt.timer = this.#env.clock.schedule(patienceMs, () => this.abandon(attempt))
+    attempt.abort(reason)
+  }
+
+  /** Ends an aborted attempt without its handler, which goes on unheard. */
+  abandon(attempt: Attempt): void {
+    if (attempt.ended || attempt.aborted === undefined) return
+    const { id, task, queue } = attempt.job
+    this.#env.logger.warn(
+      { job: id, task, queue, reason: attempt.aborted.code },
+      'a handler did not heed its signal; its attempt was ended without it',
+    )
+    this.#end(attempt, abortedEnding(attempt.job, policyOf(attempt), attempt.aborted))
+  }
+
+  // ── steps ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #findTask(attempt: Attempt): void {
+    attempt.ending = this.#unknown.ending(attempt)
+  }
+
+  /**
+   * The start of a suspect is recorded before it runs, and while one is held that of every job: if the process dies,
+   * whoever killed it is among the recorded, and next time it runs as the only suspect of its process.
+   */
+  #recordStart(attempt: Attempt): Promise<void> | undefined {
+    const { claim, job } = attempt
+    if (!job.suspect && (claim.recorded || this.#claims.suspects === 0)) return undefined
+    return this.#record(attempt)
+  }
+
+  async #record(attempt: Attempt): Promise<void> {
+    const { claim } = attempt
+    const { id, token } = claim
+    try {
+      const answer = await this.#recorder.add({ id, token, started: true })
+      if (answer === 'ok') claim.recorded = true
+      else attempt.ending = answer === 'cancelling' ? CANCELLED : RELEASED
+    } catch (error) {
+      this.#env.logger.warn(
+        { job: id, error: storedError(error) },
+        'the start of a suspect could not be recorded; it is given back',
+      )
+      await sleep(this.#env.clock, backoffMs(3, 1_000))
+      attempt.ending = RELEASED
+    }
+  }
+
+  #begin(attempt: Attempt): void {
+    if (attempt.aborted !== undefined) {
+      attempt.ending = abortedEnding(attempt.job, policyOf(attempt), attempt.aborted)
+      return
+    }
+    attempt.begun = true
+    const timeoutMs = attempt.job.timeoutMs ?? attempt.task?.timeoutMs
+    if (timeoutMs !== undefined) {
+      attempt.timer = this.#env.clock.schedule(timeoutMs, () => this.#timedOut(attempt, timeoutMs))
+    }
+    publish('offstage:start', () => attempt.claim.message(this.#env.worker))
+  }
+
+  #callHandler(attempt: Attempt): unknown {
+    const { task, value: input } = attempt
+    if (task === undefined) return undefined
+    const ctx = new JobContext(attempt, this.#tools)
+    if (this.#around.length === 0) return task.run(input, ctx)
+    return aroundRun(this.#around, { task: task.name, input, ctx }, async () => task.run(input, ctx))
+  }
+
+  // ── ends ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #timedOut(attempt: Attempt, timeoutMs: number): void {
+    const reason = new OffstageError('ATTEMPT_TIMEOUT', `the attempt ran longer than ${formatMs(timeoutMs)}`)
+    this.abort(attempt, reason, this.#env.settings.abandonAfterMs)
+  }
+
+  #failed(attempt: Attempt, error: unknown, phase: Phase): void {
+    if (attempt.ended) {
+      this.#late(attempt, 'threw', error)
+      return
+    }
+    const { job, aborted } = attempt
+    const policy = policyOf(attempt)
+    const ending =
+      aborted === undefined
+        ? failureEnding(job, policy, error, phase)
+        : abortedEnding(job, policy, aborted, { error })
+    this.#end(attempt, ending, { error })
+  }
+
+  #end(attempt: Attempt, ending: Ending, thrown?: { readonly error: unknown }): void {
+    attempt.ended = true
+    attempt.timer?.cancel()
+    const { claim } = attempt
+    claim.state = 'ended'
+    const heldMs = this.#env.clock.monotonic() - attempt.startedAt
+    const ranMs = attempt.begun ? Math.round(heldMs) : undefined
+    publish('offstage:end', () => ({
+      ...attempt.claim.message(this.#env.worker),
+      outcome: ending.kind,
+      ranMs: ranMs ?? 0,
+      ...thrown,
+    }))
+    const outcome = outcomeOf(claim, ending, ranMs)
+    if (claim.notes === 0) this.#ports.settle(claim, outcome)
+    else void this.notes.written(claim).then(() => this.#ports.settle(claim, outcome))
+    this.#ports.onEnd(attempt, heldMs)
+  }
+
+  /** What a handler says after its attempt was ended is heard by the log alone. */
+  #late({ job }: Attempt, verb: 'returned' | 'threw', error?: unknown): void {
+    this.#env.logger.warn(
+      {
+        job: job.id,
+        task: job.task,
+        token: job.token,
+        ...(verb === 'threw' ? { error: storedError(error) } : {}),
+      },
+      `a handler ${verb} after its attempt had been ended; nothing is made of it`,
+    )
+  }
+}
+
+function policyOf({ job, task }: Attempt): typeof defaultRetry {
+  return job.retry ?? task?.retry ?? defaultRetry
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { readonly then?: unknown }).then === 'function'
+  )
+}

@@ -1,0 +1,158 @@
+// Keeps the slots full. While jobs end, the next claim travels with their outcomes; this loop only claims when there
+// are none: at the start, when the broker calls, when something falls due, and by poll beneath it all.
+import type { Reserved, ReserveRequest } from '../broker/message.ts'
+import { Loop } from '../runtime/service.ts'
+import type { Claim, Claims } from './claims.ts'
+import type { WorkerEnv } from './env.ts'
+import type { Pace } from './pace.ts'
+import type { Settler } from './settler.ts'
+import type { Slots } from './slots.ts'
+import type { Waker } from './waker.ts'
+
+const MAX_CLAIM = 1_000
+const POLL_MS = 1_000
+/** Where the broker cannot wake other processes, the poll is all there is. */
+const POLL_UNWOKEN_MS = 200
+/** After an answer with fewer jobs than there is room for, a last look. */
+const LOOK_AGAIN_MS = 5
+/** Hints in a row that brought nothing delay the reaction to the next one by up to this. */
+const MAX_VAIN_MS = 10
+
+export interface FetcherPorts {
+  readonly claims: Claims
+  readonly slots: Slots
+  readonly pace: Pace
+  readonly waker: Waker
+  /** While it is busy, its trips take the claims along; while it is failing, nothing is claimed. */
+  readonly settler: Pick<Settler, 'busy'>
+}
+
+export class Fetcher {
+  readonly #env: WorkerEnv
+  readonly #ports: FetcherPorts
+  readonly #loop: Loop
+  readonly #pollMs: number
+  #rotation = 0
+  #underWay = false
+  #stopped = false
+  /** Monotonic: when to look for work next. */
+  #lookAt = 0
+  /** The broker called since the last claim left. */
+  #woken = false
+  #askedByWake = false
+  #vainWakes = 0
+
+  constructor(env: WorkerEnv, ports: FetcherPorts) {
+    this.#env = env
+    this.#ports = ports
+    const { shared, wakesOthers } = env.broker.capabilities
+    this.#pollMs = env.settings.pollIntervalMs ?? (shared && !wakesOthers ? POLL_UNWOKEN_MS : POLL_MS)
+    this.#loop = new Loop({
+      name: 'fetcher',
+      clock: env.clock,
+      logger: env.logger,
+      turn: () => this.#turn(),
+    })
+  }
+
+  start(): void {
+    this.#loop.start()
+  }
+
+  /** Claims nothing any more; resolves when no claim is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#loop.stop()
+  }
+
+  /** There may be work: looks for it at once. Errors are waited out nevertheless. */
+  wake(): void {
+    this.#woken = true
+    this.#lookAt = this.#env.clock.monotonic() + this.#reactionMs()
+    this.nudge()
+  }
+
+  /** There may be room again. */
+  nudge(): void {
+    if (this.#loop.errorsInARow === 0) this.#loop.nudge()
+  }
+
+  /** The claim that the slots have room for now; from then on one is under way until `claimed`. */
+  next(settling: readonly Claim[]): ReserveRequest | undefined {
+    if (this.#stopped || this.#underWay || this.#loop.errorsInARow > 0) return undefined
+    const max = this.#room()
+    if (max === 0) return undefined
+    const { slots, waker } = this.#ports
+    this.#askedByWake = this.#woken
+    this.#woken = false
+    waker.arm()
+    this.#underWay = true
+    const { concurrency, leaseMs } = this.#env.settings
+    const starting = Math.min(max, Math.max(0, concurrency - slots.running.size - slots.waiting))
+    const suspects = this.#heldSuspects(settling) === 0 ? 1 : 0
+    return { queues: this.#queues(), max, leaseMs, worker: this.#env.worker, starting, suspects }
+  }
+
+  /** The answer to a claim, or undefined where the trip failed. */
+  claimed(request: ReserveRequest, reserved: Reserved | undefined, sentAt: number): void {
+    this.#underWay = false
+    if (reserved === undefined) return
+    const { claims, slots } = this.#ports
+    const now = this.#env.clock.monotonic()
+    if (reserved.jobs.length > 0 || !this.#askedByWake) this.#vainWakes = 0
+    else this.#vainWakes += 1
+    // A call that came while the claim was under way may be for a job that the claim has just missed.
+    this.#lookAt = now + (this.#woken ? this.#reactionMs() : this.#pauseMs(request, reserved))
+    slots.offer(claims.add(reserved, request.starting, sentAt + request.leaseMs))
+  }
+
+  async #turn(): Promise<number> {
+    const waitMs = this.#lookAt - this.#env.clock.monotonic()
+    if (waitMs > 0) return waitMs
+    const request = this.#ports.settler.busy ? undefined : this.next([])
+    if (request === undefined) return this.#pollMs
+    const sentAt = this.#env.clock.monotonic()
+    try {
+      this.claimed(request, await this.#env.broker.reserve(request), sentAt)
+    } catch (error) {
+      this.claimed(request, undefined, sentAt)
+      throw error
+    }
+    this.#ports.slots.fill()
+    return Math.max(0, this.#lookAt - this.#env.clock.monotonic())
+  }
+
+  #reactionMs(): number {
+    return Math.min(this.#vainWakes, MAX_VAIN_MS)
+  }
+
+  #pauseMs({ starting }: ReserveRequest, { jobs, nextDueInMs }: Reserved): number {
+    const pollMs = this.#pollMs * (0.75 + Math.random() / 4)
+    const dueMs = Math.max(1, Math.min(pollMs, nextDueInMs ?? pollMs))
+    return jobs.length > 0 && jobs.length < starting ? Math.min(dueMs, LOOK_AGAIN_MS) : dueMs
+  }
+
+  /** How many jobs to ask for. With all slots taken and half of what is wanted ahead in hand, there is time. */
+  #room(): number {
+    const { slots, pace } = this.#ports
+    const ahead = pace.ahead()
+    const free = this.#env.settings.concurrency - slots.running.size - slots.waiting
+    const room = free + ahead
+    if (room <= 0 || (free <= 0 && room < ahead / 2)) return 0
+    return Math.min(room, MAX_CLAIM)
+  }
+
+  #heldSuspects(settling: readonly Claim[]): number {
+    const held = this.#ports.claims.suspects
+    return held === 0 ? 0 : held - settling.filter(({ job }) => job.suspect).length
+  }
+
+  /** Given queues keep their order; the others take turns at being first. */
+  #queues(): readonly string[] {
+    const { queues, strict } = this.#env.settings
+    if (strict || queues.length === 1) return queues
+    const first = this.#rotation % queues.length
+    this.#rotation += 1
+    return [...queues.slice(first), ...queues.slice(0, first)]
+  }
+}

@@ -1,0 +1,218 @@
+// A worker: wires its actors together, starts them and stops them.
+//
+//   fetcher  claims jobs            slots    hold what runs and what waits for a slot
+//   executor runs one attempt       settler  records outcomes, and claims with the same trip
+//   keeper   renews leases          upkeep   runs the broker's upkeep
+//   presence shows the worker       drain    the order of a graceful stop
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Broker } from '../broker/contract.ts'
+import { OffstageError } from '../errors/error.ts'
+import { publish } from '../runtime/channels.ts'
+import type { Clock, Timer } from '../runtime/clock.ts'
+import { type Duration, durationMs } from '../runtime/durations.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Middleware } from '../task/middleware.ts'
+import type { RunnableTask } from '../task/runnable.ts'
+import type { Attempt } from './attempt.ts'
+import { type Claim, Claims } from './claims.ts'
+import { declaredLimits } from './declare.ts'
+import { Drain } from './drain.ts'
+import { steadyLogger, type WorkerEnv } from './env.ts'
+import { Executor } from './executor.ts'
+import { Fetcher } from './fetcher.ts'
+import { Keeper } from './keeper.ts'
+import { type WorkerOptions, workerSettings } from './options.ts'
+import { CANCELLED, outcomeOf, RELEASED } from './outcomes.ts'
+import { Pace } from './pace.ts'
+import { Presence } from './presence.ts'
+import { Settler } from './settler.ts'
+import { Slots } from './slots.ts'
+import { Upkeep } from './upkeep.ts'
+import { Waker } from './waker.ts'
+
+export type { WorkerOptions } from './options.ts'
+
+export interface WorkerParts {
+  /** Open. It stays open when the worker stops. */
+  readonly broker: Broker
+  readonly tasks: readonly RunnableTask[]
+  readonly middleware: readonly Middleware[]
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly options: WorkerOptions
+}
+
+const ALIVE_MS = 86_400_000
+
+export class Worker {
+  /** `host:pid:random`: unique a process and start. */
+  readonly id: string
+  readonly #env: WorkerEnv
+  readonly #tasks: readonly RunnableTask[]
+  readonly #claims = new Claims()
+  readonly #slots: Slots
+  readonly #executor: Executor
+  readonly #settler: Settler
+  readonly #waker: Waker
+  readonly #fetcher: Fetcher
+  readonly #keeper: Keeper
+  readonly #upkeep: Upkeep
+  readonly #presence: Presence
+  #state: 'new' | 'starting' | 'running' | 'stopped' = 'new'
+  #alive: Timer | undefined
+  #drain: Drain | undefined
+
+  /** @throws OPTION_INVALID, NAME_INVALID, DURATION_INVALID, TASK_DUPLICATE */
+  constructor(parts: WorkerParts) {
+    const settings = workerSettings(parts.options, parts.tasks)
+    this.id = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`
+    const { broker, clock, tasks } = parts
+    const env: WorkerEnv = { worker: this.id, broker, clock, settings, logger: steadyLogger(parts.logger) }
+    this.#env = env
+    this.#tasks = tasks
+    const pace = new Pace(settings.concurrency, settings.prefetch)
+    this.#slots = new Slots(env, new Map(tasks.map((task) => [task.name, task])), pace, {
+      execute: (attempt) => void this.#executor.execute(attempt),
+      giveBack: (claim) => this.#giveBack(claim),
+      onChunk: () => this.#settler.depart(),
+    })
+    this.#executor = new Executor(env, this.#claims, parts.middleware, {
+      settle: (claim, outcome) => this.#settler.add(claim, outcome),
+      onEnd: (attempt, heldMs) => this.#slots.freed(attempt, heldMs),
+    })
+    this.#settler = new Settler(env, this.#claims, {
+      running: this.#slots.running,
+      nextClaim: (settling) => this.#fetcher.next(settling),
+      claimed: (request, reserved, sentAt) => this.#fetcher.claimed(request, reserved, sentAt),
+      onAnswer: () => this.#answered(),
+    })
+    this.#waker = new Waker(env, () => this.#woken())
+    this.#fetcher = new Fetcher(env, {
+      claims: this.#claims,
+      slots: this.#slots,
+      pace,
+      waker: this.#waker,
+      settler: this.#settler,
+    })
+    this.#keeper = new Keeper(env, this.#claims, {
+      lost: (claim) => this.#lost(claim),
+      cancelling: (claim) => this.#cancelling(claim),
+      arm: () => this.#waker.arm(),
+    })
+    this.#upkeep = new Upkeep(env)
+    this.#presence = new Presence(
+      env,
+      tasks.map(({ name }) => name),
+      () => this.#slots.running.size,
+    )
+  }
+
+  /** How many attempts run now. */
+  get active(): number {
+    return this.#slots.running.size
+  }
+
+  /**
+   * Declares the limits of its tasks and begins to work. Keeps the process alive until it is stopped. May be repeated
+   * after a rejection.
+   *
+   * @throws WORKER_STATE when it was started before; what the broker says where it cannot take the limits
+   */
+  async start(): Promise<void> {
+    if (this.#state !== 'new') {
+      throw new OffstageError('WORKER_STATE', 'the worker was started before: make a new one')
+    }
+    this.#state = 'starting'
+    try {
+      await this.#env.broker.limit(declaredLimits(this.#tasks, this.#env.logger))
+    } catch (error) {
+      if (this.#state === 'starting') this.#state = 'new'
+      throw error
+    }
+    if (this.#state !== 'starting') return
+    this.#state = 'running'
+    this.#stayAlive()
+    this.#presence.start()
+    this.#keeper.start()
+    if (this.#env.settings.maintain) this.#upkeep.start()
+    this.#fetcher.start()
+  }
+
+  /**
+   * Claims nothing more, gives back what has not started, lets running attempts go on for the grace, then aborts them
+   * and gives them back too. Leases are renewed until the end. Called again, the shorter grace holds.
+   *
+   * @param options.grace default that of the worker
+   */
+  async stop(options: { readonly grace?: Duration | undefined } = {}): Promise<void> {
+    const graceMs =
+      options.grace === undefined ? this.#env.settings.graceMs : durationMs(options.grace, 'grace')
+    if (this.#state === 'running') {
+      this.#drain = new Drain(this.#env, {
+        fetcher: this.#fetcher,
+        slots: this.#slots,
+        executor: this.#executor,
+        settler: this.#settler,
+        keeper: this.#keeper,
+        upkeep: this.#upkeep,
+        waker: this.#waker,
+        presence: this.#presence,
+      })
+    }
+    this.#state = 'stopped'
+    await this.#drain?.run(graceMs)
+    this.#alive?.cancel()
+    this.#alive = undefined
+  }
+
+  #stayAlive(): void {
+    this.#alive = this.#env.clock.schedule(ALIVE_MS, () => this.#stayAlive(), { ref: true })
+  }
+
+  #answered(): void {
+    this.#slots.fill()
+    this.#fetcher.nudge()
+  }
+
+  #woken(): void {
+    this.#fetcher.wake()
+    this.#keeper.look()
+  }
+
+  #giveBack(claim: Claim): void {
+    this.#settler.add(claim, outcomeOf(claim, RELEASED, undefined))
+  }
+
+  #lost(claim: Claim): void {
+    const { id, task, queue } = claim.job
+    publish('offstage:lease-lost', () => claim.message(this.id))
+    if (claim.state === 'waiting') {
+      this.#slots.drop(claim)
+      this.#claims.delete(claim)
+      return
+    }
+    this.#env.logger.warn({ job: id, task, queue, token: claim.token }, 'the lease of a running job was lost')
+    const reason = new OffstageError('LEASE_LOST', `the lease of job '${id}' was lost: it runs elsewhere`)
+    this.#abort(claim, reason)
+  }
+
+  #cancelling(claim: Claim): void {
+    if (claim.state === 'waiting') {
+      this.#slots.drop(claim)
+      this.#settler.add(claim, outcomeOf(claim, CANCELLED, undefined))
+      return
+    }
+    this.#abort(claim, new OffstageError('JOB_CANCELLED', `job '${claim.id}' was cancelled`))
+  }
+
+  #abort(claim: Claim, reason: OffstageError): void {
+    const attempt = this.#attemptOf(claim)
+    if (attempt !== undefined) this.#executor.abort(attempt, reason, this.#env.settings.abandonAfterMs)
+  }
+
+  #attemptOf(claim: Claim): Attempt | undefined {
+    for (const attempt of this.#slots.running) if (attempt.claim === claim) return attempt
+    return undefined
+  }
+}
