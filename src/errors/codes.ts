@@ -8,7 +8,7 @@ export interface ErrorCodeInfo {
   readonly help: string
 }
 
-export const errorCodes = {
+const table = {
   OPTION_INVALID: {
     retryable: false,
     help: 'An option is unknown or its value breaks a rule. The message names the option, the value and the rule.',
@@ -173,6 +173,8 @@ export const errorCodes = {
     retryable: true,
     help: 'Thrown by a handler: not now. The job runs again after the given time and no attempt is burnt.',
   },
-} as const satisfies { readonly [code: string]: ErrorCodeInfo }
+} as const
 
-export type ErrorCode = keyof typeof errorCodes
+export type ErrorCode = keyof typeof table
+
+export const errorCodes: { readonly [C in ErrorCode]: ErrorCodeInfo } = table

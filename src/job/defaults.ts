@@ -14,9 +14,9 @@ export const defaultPriority = 5
 export const defaultMaxCrashes = 3
 export const defaultMaxPayloadBytes = 1_048_576
 
-export const defaultLeaseMs = 15 * SECOND
-export const defaultGraceMs = 25 * SECOND
-export const defaultUnknownAfterMs = HOUR
+export const defaultLeaseMs: number = 15 * SECOND
+export const defaultGraceMs: number = 25 * SECOND
+export const defaultUnknownAfterMs: number = HOUR
 
 export const bounds = {
   /** Characters of the name of a task or a queue. */
