@@ -1,5 +1,7 @@
-// The options of a job and of a task as users write them. Resolved and checked in one place, `resolve.ts`.
+// The options of a job and of a task as users write them. Resolved and checked in `resolve.ts`.
 import type { Duration } from '../runtime/durations.ts'
+import type { TaskContext } from './context.ts'
+import type { Schema } from './schema.ts'
 
 /** Options of one enqueued job. They win over those of its task. */
 export interface JobOptions {
@@ -11,7 +13,7 @@ export interface JobOptions {
   runAt?: Date | number | undefined
   /** 0 to 9, higher runs first inside its lane. Default that of the task, else 5. */
   priority?: number | undefined
-  /** Cancelled with reason `expired` if its first attempt has not started by then. Default never. */
+  /** Cancelled with reason `expired` if its first attempt has not started by then. At least 1 ms. Default never. */
   expiresIn?: Duration | undefined
   queue?: string | undefined
   /** The partition as data, instead of the task's `partition.by`. */
@@ -19,17 +21,28 @@ export interface JobOptions {
   /** The unique key as data, instead of the task's `unique.by`. */
   unique?: string | undefined
   /** The search fields as data, instead of the task's `search`. */
-  search?: { readonly [field: string]: string } | undefined
+  search?: SearchFields | undefined
+  /** Up to 16, each of 1 to 512 bytes. */
   tags?: readonly string[] | undefined
+  /** Up to 32, each value of at most 4,096 bytes. */
   headers?: { readonly [name: string]: string } | undefined
+  /** What is not given is that of the task. */
   retry?: RetryOptions | undefined
+  /** At least 1 ms. */
   timeout?: Duration | undefined
+  /** What is not given is that of the task. */
   retention?: RetentionOptions | undefined
+  /** How many counted crashes make it a dead letter, 1 to 1,000. Default 3. */
   maxCrashes?: number | undefined
 }
 
+/** Up to 8 fields named with letters, digits and _, each value of 1 to 512 bytes. */
+export interface SearchFields {
+  readonly [field: string]: string
+}
+
 export interface RetryOptions {
-  /** Attempts in all, the first included: 1 means no retry. Default 20. */
+  /** Attempts in all, the first included: 1 means no retry. 1 to 1,000,000, default 20. */
   attempts?: number | undefined
   /** Back-off after the first failure; doubles each time, with full jitter. Default 2 s. */
   base?: Duration | undefined
@@ -52,4 +65,69 @@ export interface LimitOptions {
   concurrency?: number | undefined
   /** `'100/m'`: starts in any window of that length, across all workers. */
   rate?: string | undefined
+}
+
+/** How a key is made of the parsed input. `undefined` means none. Computed once, at enqueue. */
+export type KeyOf<Parsed> = (input: NoInfer<Parsed>) => string | undefined
+
+export interface PartitionOptions<Parsed = unknown> {
+  /** Names the share of the queue that the job belongs to: a tenant, an account. Partitions take turns. */
+  by?: KeyOf<Parsed> | undefined
+  /** For each partition of the queue. */
+  limit?: LimitOptions | undefined
+}
+
+export interface UniqueOptions<Parsed = unknown> {
+  /** One live job a key and task. */
+  by?: KeyOf<Parsed> | undefined
+  /** `unfinished` (default): until the job has ended. `waiting`: until its first attempt is claimed. */
+  during?: 'unfinished' | 'waiting' | undefined
+  /** `keep` (default): the new job is a duplicate of the one there. `replace`: a waiting one makes room. */
+  onConflict?: 'keep' | 'replace' | undefined
+}
+
+/** What producers need of a task. */
+export interface DefinitionOptions<In, Parsed, Returned, Out> {
+  /** Letters, digits and _ . : -, 1 to 128. Unique within the app. */
+  name: string
+  /** Checked at enqueue, and again in the worker, which gets the parsed form. */
+  input?: Schema<In, Parsed> | undefined
+  /** Checks what the handler returns. */
+  output?: Schema<Returned, Out> | undefined
+  /** Default `default`. */
+  queue?: string | undefined
+  /** 0 to 9, higher runs first. Default 5. */
+  priority?: number | undefined
+  /** Default 20 attempts, from 2 s to 10 min apart. */
+  retry?: RetryOptions | undefined
+  /** Aborts `ctx.signal` that long after the start of an attempt. At least 1 ms. Default never. */
+  timeout?: Duration | undefined
+  /** For the task, across all workers. */
+  limit?: LimitOptions | undefined
+  partition?: PartitionOptions<Parsed> | undefined
+  unique?: UniqueOptions<Parsed> | undefined
+  /** Fields to find jobs by. */
+  search?: ((input: NoInfer<Parsed>) => SearchFields) | undefined
+  retention?: RetentionOptions | undefined
+  /** Cancelled with reason `expired` if its first attempt has not started by then. Default never. */
+  expiresIn?: Duration | undefined
+  /** How many counted crashes make a job a dead letter, 1 to 1,000. Default 3. */
+  maxCrashes?: number | undefined
+  /**
+   * `input` (default) stores what was put in. `parsed` stores the parsed form, which has to be JSON and to pass the
+   * schema again: defaults are filled in, and unknown keys (a password in a request body) are not stored.
+   */
+  store?: 'input' | 'parsed' | undefined
+}
+
+/** A task whole: what producers need, and the handler. */
+export interface TaskOptions<In, Parsed, Returned, Ret extends Returned, Out>
+  extends DefinitionOptions<In, Parsed, Returned, Out> {
+  run: (input: Parsed, ctx: TaskContext) => Ret | Promise<Ret>
+}
+
+/** What `implement` adds to a definition; it wins over what stands there. */
+export interface ImplementOptions {
+  timeout?: Duration | undefined
+  limit?: LimitOptions | undefined
 }

@@ -1,7 +1,13 @@
 // What a worker knows of a task, with the types erased: how to read an input, run it, and write its result.
+
 import type { Limit } from '../broker/records.ts'
+import { OffstageError } from '../errors/error.ts'
+import { decodeJson } from '../job/codec.ts'
+import { checkSerialisable } from '../job/json.ts'
 import type { Payload, RetryPolicy } from '../job/record.ts'
 import type { TaskContext } from './context.ts'
+import type { Definition } from './definition.ts'
+import { encodeText } from './prepare.ts'
 
 export interface RunnableTask {
   readonly name: string
@@ -14,14 +20,51 @@ export interface RunnableTask {
   /** For each partition of the task's queue. */
   readonly partitionLimit?: Limit | undefined
   /**
-   * Bytes to the value that the handler gets: decoded, then through the schema with its transforms.
+   * Bytes to the value that the handler gets: decoded, then through the schema with its transforms. A promise of it
+   * where the schema is asynchronous.
    * @throws PAYLOAD_UNREADABLE, INPUT_INVALID: both end the job, since no retry can mend them
    */
   readInput(payload: Payload): unknown
   /**
-   * The handler's answer to bytes: through the output schema, checked to be JSON, within the limit of size.
+   * The handler's answer to bytes: through the output schema, written as JSON, within the limit of size.
    * @throws OUTPUT_INVALID, NOT_JSON, PAYLOAD_TOO_LARGE: they end the job
    */
   writeOutput(value: unknown): Payload | Promise<Payload>
   run(input: unknown, ctx: TaskContext): unknown
+}
+
+/**
+ * @throws TASK_NOT_IMPLEMENTED for a definition without a handler
+ */
+export function toRunnable(definition: Definition, maxPayloadBytes: number): RunnableTask {
+  const { name, queue, retry, timeoutMs, limit, partitionLimit, parseInput, parseOutput, run } = definition
+  if (run === undefined) {
+    throw new OffstageError(
+      'TASK_NOT_IMPLEMENTED',
+      `task '${name}' was defined but not implemented in this process; import the module that calls implement()`,
+      { details: { task: name } },
+    )
+  }
+  const write = (value: unknown): Payload => {
+    checkSerialisable(value, 'result')
+    const text = value === undefined ? undefined : JSON.stringify(value)
+    return encodeText(text, 'result', name, maxPayloadBytes)
+  }
+  return {
+    name,
+    queue,
+    retry,
+    timeoutMs,
+    limit,
+    partitionLimit,
+    readInput: (payload) => {
+      const value = decodeJson(payload)
+      return parseInput === undefined ? value : parseInput(value)
+    },
+    writeOutput: (value) => {
+      const parsed = parseOutput === undefined ? value : parseOutput(value)
+      return parsed instanceof Promise ? parsed.then(write) : write(parsed)
+    },
+    run,
+  }
 }

@@ -1,0 +1,227 @@
+// The app: ties tasks, client and workers to one broker. Making one does nothing: no connection, timer or thread.
+import type { Broker } from '../broker/contract.ts'
+import { Client } from '../client/client.ts'
+import type { Connection } from '../client/connection.ts'
+import type { JobHandle } from '../client/handle.ts'
+import { JobInspector, QueueInspector, ScheduleInspector, WorkerInspector } from '../client/inspector.ts'
+import { ClientTask, type DefinedTask, type Task } from '../client/task.ts'
+import { OffstageError } from '../errors/error.ts'
+import { type Call, isCall } from '../task/call.ts'
+import { invalidOption } from '../task/check.ts'
+import type { TaskContext } from '../task/context.ts'
+import { type Definition, definitionOf } from '../task/definition.ts'
+import type { Jsonify } from '../task/jsonify.ts'
+import type { Middleware } from '../task/middleware.ts'
+import type { DefinitionOptions, ImplementOptions, TaskOptions } from '../task/options.ts'
+import { type ErasedOptions, resolveDefinition, resolveImplementation, resolveTask } from '../task/resolve.ts'
+import { Background } from './background.ts'
+import { appClosed, BrokerLink } from './link.ts'
+import { type AppOptions, type AppSettings, resolveApp } from './options.ts'
+import { AppWorker, type AppWorkerOptions } from './worker.ts'
+
+/** The handles of a list of calls, in order. */
+export type HandlesOf<Calls extends readonly Call[]> = {
+  -readonly [I in keyof Calls]: Calls[I] extends Call<infer Out> ? JobHandle<Out> : never
+}
+
+/**
+ * Makes an app.
+ *
+ * @throws OPTION_INVALID, NAME_INVALID, DURATION_INVALID
+ */
+export function offstage(options: AppOptions = {}): App {
+  return new App(resolveApp(options))
+}
+
+/** Known by its text, so that a second copy of the library finds it too. */
+const appMark: unique symbol = Symbol.for('offstage.app') as never
+
+export function isApp(value: unknown): value is App {
+  return typeof value === 'object' && value !== null && appMark in value
+}
+
+const links = new WeakMap<App, BrokerLink>()
+
+/** For `offstage/testing`: where a test puts its own broker and clock. */
+export function linkOf(app: App): BrokerLink {
+  const link = links.get(app)
+  if (link !== undefined) return link
+  throw invalidOption('app', app, 'an app made by offstage() of this copy of the library is needed')
+}
+
+export class App {
+  readonly [appMark] = true
+  /** Jobs of all tasks: list, count, cancel, retry, remove. */
+  readonly jobs: JobInspector
+  readonly queues: QueueInspector
+  readonly workers: WorkerInspector
+  readonly schedules: ScheduleInspector
+  readonly #settings: AppSettings
+  readonly #link: BrokerLink
+  readonly #client: Client
+  readonly #background: Background
+  readonly #middleware: Middleware[] = []
+  readonly #tasks = new Map<string, Task>()
+  readonly #started = new Set<AppWorker>()
+  #closing: Promise<void> | undefined
+
+  constructor(settings: AppSettings) {
+    this.#settings = settings
+    const link = new BrokerLink(settings)
+    this.#link = link
+    links.set(this, link)
+    const connection: Connection = {
+      broker: () => link.broker(),
+      get clock() {
+        return link.clock
+      },
+      logger: settings.logger,
+      middleware: this.#middleware,
+      maxPayloadBytes: settings.maxPayloadBytes,
+    }
+    this.#client = new Client(connection)
+    this.#background = new Background(settings.logger)
+    this.jobs = new JobInspector(connection)
+    this.queues = new QueueInspector(connection)
+    this.workers = new WorkerInspector(connection)
+    this.schedules = new ScheduleInspector(connection)
+  }
+
+  /**
+   * Defines a task with its handler. Types of input and result come from the schemas, else from the handler itself.
+   * Defining a name again replaces it.
+   *
+   * @throws OPTION_INVALID, NAME_INVALID, DURATION_INVALID
+   */
+  task<Parsed = unknown, In = Parsed, Returned = unknown, Ret extends Returned = Returned, Out = Ret>(
+    options: TaskOptions<In, Parsed, Returned, Ret, Out>,
+  ): Task<In, Jsonify<Out>> {
+    return this.#register(resolveTask(options as ErasedOptions, this.#settings.defaults))
+  }
+
+  /**
+   * Defines what producers need of a task, so that they do not load its handler. `implement` gives it one.
+   *
+   * @throws OPTION_INVALID, NAME_INVALID, DURATION_INVALID
+   */
+  define<Parsed = unknown, In = Parsed, Returned = unknown, Out = Returned>(
+    options: DefinitionOptions<In, Parsed, Returned, Out>,
+  ): DefinedTask<In, Jsonify<Out>, Parsed, Returned> {
+    return this.#register(resolveDefinition(options as ErasedOptions, this.#settings.defaults))
+  }
+
+  /**
+   * Gives a defined task its handler, where the workers are.
+   *
+   * @throws OPTION_INVALID, DURATION_INVALID
+   */
+  implement<In, Out, Parsed, Returned>(
+    task: DefinedTask<In, Out, Parsed, Returned>,
+    run: (input: NoInfer<Parsed>, ctx: TaskContext) => NoInfer<Returned> | Promise<NoInfer<Returned>>,
+    options: ImplementOptions = {},
+  ): Task<In, Out> {
+    return this.#register(resolveImplementation(task[definitionOf], run, options))
+  }
+
+  /** Wraps both ends of every job from now on: enqueueing, and running in workers that start later. Returns the app. */
+  use(middleware: Middleware): this {
+    for (const end of ['enqueue', 'run'] as const) {
+      if (middleware?.[end] === undefined || typeof middleware[end] === 'function') continue
+      throw invalidOption(`${end} of a middleware`, middleware[end], 'a function is needed')
+    }
+    this.#middleware.push(middleware)
+    return this
+  }
+
+  /**
+   * Hands over several calls, all or none.
+   *
+   * @throws as `task.enqueue`; what one call is refused for names its place
+   */
+  async enqueue<const Calls extends readonly Call[]>(calls: Calls): Promise<HandlesOf<Calls>> {
+    if (!Array.isArray(calls)) throw invalidOption('calls', calls, 'an array of task.with(…) is needed')
+    for (const [i, call] of (calls as readonly unknown[]).entries()) {
+      if (!isCall(call)) throw invalidOption(`calls[${i}]`, call, 'a call made by task.with(…) is needed')
+    }
+    return (await this.#client.enqueueCalls(calls)) as HandlesOf<Calls>
+  }
+
+  /** A handle for a job of any task that is there already. Asks nothing yet. */
+  job(id: string): JobHandle {
+    return this.#client.handle(id)
+  }
+
+  /** The tasks of the app, the latest of each name. */
+  get tasks(): readonly Task[] {
+    return [...this.#tasks.values()]
+  }
+
+  /**
+   * A worker in this process. It does nothing before `start()`.
+   *
+   * @throws OPTION_INVALID for an unknown option; the rest is checked by `start()`
+   */
+  worker(options: AppWorkerOptions = {}): AppWorker {
+    return new AppWorker(
+      {
+        link: this.#link,
+        middleware: this.#middleware,
+        maxPayloadBytes: this.#settings.maxPayloadBytes,
+        definitions: () => this.tasks.map((task) => task[definitionOf]),
+        onStart: (worker) => this.#started.add(worker),
+        onStop: (worker) => this.#started.delete(worker),
+      },
+      options,
+    )
+  }
+
+  /**
+   * Runs a small piece of work in this process, after what the caller does now; `close` waits for it, and its error is
+   * logged. No queue: a crash loses it.
+   *
+   * @throws APP_CLOSED
+   */
+  waitUntil(work: PromiseLike<unknown> | (() => unknown)): void {
+    if (this.#link.closed) throw appClosed()
+    this.#background.add(work)
+  }
+
+  /** The open broker, for what the app has no call for. The app closes it. */
+  broker(): Promise<Broker> {
+    return this.#link.broker()
+  }
+
+  /**
+   * Stops its workers, waits for what was given to `waitUntil` and for every enqueue under way, and closes the broker.
+   * Later uses throw APP_CLOSED, and so do waits for results. Repeatable.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#started].map((worker) => worker.stop()))
+    await this.#background.idle()
+    await this.#client.close(appClosed())
+    await this.#link.close()
+  }
+
+  #register<In, Out>(definition: Definition): Task<In, Out> {
+    const { name } = definition
+    const known = this.#tasks.get(name)?.[definitionOf]
+    if (known !== undefined && (known.run !== undefined || definition.run === undefined)) {
+      this.#settings.logger.info(
+        { task: name },
+        `task '${name}' was defined again; the new definition replaces it`,
+      )
+    }
+    const task = new ClientTask<In, Out>(this.#client, definition)
+    this.#tasks.set(name, task as Task)
+    return task
+  }
+}

@@ -1,0 +1,94 @@
+// The app's link to its broker: opened at the first use, shared by all, and exchanged by tests for one of their own.
+import type { Broker } from '../broker/contract.ts'
+import { OffstageError } from '../errors/error.ts'
+import { type Clock, systemClock } from '../runtime/clock.ts'
+import type { Logger } from '../runtime/logger.ts'
+import { locateBroker } from './locate.ts'
+import type { AppSettings } from './options.ts'
+
+/** What a test puts under an app. */
+export interface Substitute {
+  /** Open. Whoever made it closes it. */
+  readonly broker: Broker
+  readonly clock: Clock
+}
+
+export class BrokerLink {
+  readonly #settings: AppSettings
+  #opening: Promise<Broker> | undefined
+  #substitute: Substitute | undefined
+  #closed = false
+
+  constructor(settings: AppSettings) {
+    this.#settings = settings
+  }
+
+  get clock(): Clock {
+    return this.#substitute?.clock ?? systemClock
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  get logger(): Logger {
+    return this.#settings.logger
+  }
+
+  /**
+   * The open broker. First uses at the same time share one opening; a failed one is made again at the next use.
+   *
+   * @throws APP_CLOSED, BROKER_REQUIRED, BROKER_*, STORE_*
+   */
+  async broker(): Promise<Broker> {
+    if (this.#closed) throw appClosed()
+    if (this.#substitute !== undefined) return this.#substitute.broker
+    this.#opening ??= this.#open()
+    return this.#opening
+  }
+
+  /** Puts a test's broker and clock in place, or takes them away again. */
+  exchange(substitute: Substitute | undefined): void {
+    this.#substitute = substitute
+  }
+
+  get exchanged(): boolean {
+    return this.#substitute !== undefined
+  }
+
+  /** Closes the broker where it was opened. Nothing opens it again. */
+  async close(): Promise<void> {
+    this.#closed = true
+    // An opening that failed was told to whoever asked for it, and left nothing to close.
+    const broker = await this.#opening?.catch(() => undefined)
+    await broker?.close()
+  }
+
+  async #open(): Promise<Broker> {
+    try {
+      const broker = await this.#make()
+      await broker.open()
+      return broker
+    } catch (error) {
+      this.#opening = undefined
+      throw error
+    }
+  }
+
+  async #make(): Promise<Broker> {
+    const { broker, namespace, logger } = this.#settings
+    if (typeof broker === 'object') return broker
+    const { url, from } = locateBroker(broker, { env: process.env, cwd: process.cwd() })
+    const { openBroker } = await import('../brokers/open.ts')
+    const made = await openBroker(url, { namespace, logger })
+    const said = { broker: made.name, namespace: made.namespace }
+    // Where nobody named a broker, a person should hear where the jobs are.
+    if (from === 'default') logger.warn(said, `no broker is named; jobs are kept in ${url}`)
+    else logger.info(said, `jobs are kept in the ${made.name} broker named by ${from}`)
+    return made
+  }
+}
+
+export function appClosed(): OffstageError {
+  return new OffstageError('APP_CLOSED', 'the app was closed; make a new one with offstage()')
+}

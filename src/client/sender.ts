@@ -1,0 +1,72 @@
+// Brings groups of jobs to the broker. Groups of many callers share a trip, and a trip that the broker could not take
+// is repeated for a while with the same ids, which stores nothing twice (law 9).
+import type { GroupAnswer } from '../broker/message.ts'
+import { hasCode } from '../errors/error.ts'
+import type { JobSpec } from '../job/record.ts'
+import { Batcher } from '../runtime/batcher.ts'
+import { sleep } from '../runtime/clock.ts'
+import type { Connection } from './connection.ts'
+
+/** The most jobs in a trip, and in one chunk of `enqueueMany`. */
+export const CHUNK = 1_000
+/** A trip prepares while the other is under way. */
+const MAX_TRIPS = 2
+/** How long a trip is repeated before its callers hear of the error. */
+const RETRY_MS = 5_000
+const FIRST_BACKOFF_MS = 25
+const MAX_BACKOFF_MS = 500
+
+type Group = readonly JobSpec[]
+
+export interface Sent {
+  readonly answer: GroupAnswer
+  /** The trip was made more than once: a generated id that is a duplicate is our own. */
+  readonly repeated: boolean
+}
+
+export class Sender {
+  readonly #connection: Connection
+  readonly #batcher: Batcher<Group, Sent>
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+    this.#batcher = new Batcher({
+      run: (groups) => this.#trip(groups),
+      maxWeight: CHUNK,
+      weigh: (group) => group.length,
+      maxTrips: MAX_TRIPS,
+    })
+  }
+
+  send(group: Group): Promise<Sent> {
+    return this.#batcher.add(group)
+  }
+
+  /** Resolves once everything that was sent is answered. */
+  idle(): Promise<void> {
+    return this.#batcher.idle()
+  }
+
+  async #trip(groups: readonly Group[]): Promise<readonly Sent[]> {
+    const { clock, logger } = this.#connection
+    const startedAt = clock.monotonic()
+    for (let backoffMs = FIRST_BACKOFF_MS, tries = 1; ; tries++) {
+      try {
+        const broker = await this.#connection.broker()
+        const answers = await broker.enqueue(groups)
+        const repeated = tries > 1
+        return answers.map((answer) => ({ answer, repeated }))
+      } catch (error) {
+        if (!isPassing(error) || clock.monotonic() - startedAt + backoffMs > RETRY_MS) throw error
+        if (tries === 1) logger.warn({ error }, 'the broker did not take an enqueue; trying again')
+        await sleep(clock, Math.ceil(backoffMs * (0.5 + Math.random() / 2)), { ref: true })
+        backoffMs = Math.min(MAX_BACKOFF_MS, backoffMs * 2)
+      }
+    }
+  }
+}
+
+/** What may pass within seconds. A full disk or a wrong mode waits for a person, so its caller hears of it at once. */
+function isPassing(error: unknown): boolean {
+  return hasCode(error, 'BROKER_UNAVAILABLE') || hasCode(error, 'STORE_FAILED')
+}
