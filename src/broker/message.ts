@@ -192,7 +192,7 @@ export interface MessageHalf {
   /**
    * Resolves when there may be work in these queues, something fell due earlier than known, or a claim of this process
    * is being cancelled; and when the signal aborts. A hint: it may come for nothing, and may be missed; callers poll
-   * beneath it. Never rejects.
+   * beneath it. Never rejects: on a closed broker it resolves at once.
    *
    * Called by: the worker's fetcher while idle. Cost: nothing while it waits.
    */

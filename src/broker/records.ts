@@ -258,7 +258,7 @@ export interface RecordHalf {
   /**
    * Calls `listener` for what happens to jobs, in this process and in others, until the signal aborts. Best effort:
    * events may be dropped under load or after a lost connection, so callers poll beneath it. Costs nothing while
-   * nobody listens. Never rejects; a listener must not throw.
+   * nobody listens. Resolves when it ends, by the signal or with the broker. Never rejects; a listener must not throw.
    */
   events(listener: (events: readonly JobEvent[]) => void, signal: AbortSignal): Promise<void>
 

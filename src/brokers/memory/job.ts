@@ -104,7 +104,7 @@ export function newJob(
   }
 }
 
-/** A copy that no later change of the caller's values reaches. */
+/** A copy, made on the way in and on the way out, so that nobody else's bytes are the store's. */
 export function copyPayload({ codec, bytes }: Payload): Payload {
   return { codec, bytes: new Uint8Array(bytes) }
 }
@@ -127,8 +127,8 @@ export function toRecord(job: StoredJob, namespace: string): JobRecord {
     seq: job.seq,
     state: job.state,
     reason: job.reason,
-    input: spec.input,
-    result: job.result,
+    input: copyPayload(spec.input),
+    result: job.result && copyPayload(job.result),
     error: job.error,
     createdAt: job.createdAt,
     runAt: job.runAt,
@@ -148,7 +148,7 @@ export function toRecord(job: StoredJob, namespace: string): JobRecord {
       started: lease.started,
     },
     attempts: job.attempts,
-    progress: job.progress,
+    progress: job.progress && copyPayload(job.progress),
     unique: spec.unique,
     search: spec.search,
     tags: spec.tags,
@@ -172,7 +172,7 @@ export function toReserved(job: StoredJob, token: number): ReservedJob {
     queue: spec.queue,
     partition: spec.partition,
     priority: spec.priority,
-    input: spec.input,
+    input: copyPayload(spec.input),
     token,
     failures: job.failures,
     crashes: job.crashes,
@@ -185,7 +185,7 @@ export function toReserved(job: StoredJob, token: number): ReservedJob {
     timeoutMs: spec.timeoutMs,
     workflow: spec.workflow,
     node: spec.node,
-    progress: job.progress,
+    progress: job.progress && copyPayload(job.progress),
     unknownSince: job.unknownSince,
   })
 }

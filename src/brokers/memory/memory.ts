@@ -34,7 +34,7 @@ import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { extend, markStarted, reserve, settle, write } from './claims.ts'
 import { spread } from './dependents.ts'
 import { enqueueGroup } from './enqueue.ts'
-import { type StoredJob, toRecord } from './job.ts'
+import { copyPayload, type StoredJob, toRecord } from './job.ts'
 import { earliest } from './lanes.ts'
 import { Registry } from './registry.ts'
 import { list, type Steering, steer } from './select.ts'
@@ -279,11 +279,12 @@ export class MemoryBroker implements Broker {
   }
 
   async steps(id: string): Promise<readonly Step[]> {
-    return [...(this.#opened().store.get(id)?.steps.values() ?? [])]
+    const steps = [...(this.#opened().store.get(id)?.steps.values() ?? [])]
+    return steps.map((step) => ({ ...step, value: copyPayload(step.value) }))
   }
 
   async events(listener: (events: readonly JobEvent[]) => void, signal: AbortSignal): Promise<void> {
-    if (this.#state === 'open') this.#space.signals.listen(listener, signal)
+    if (this.#state === 'open') await this.#space.signals.listen(listener, signal)
   }
 
   async counters(fromAt: number, toAt: number): Promise<readonly CounterRow[]> {

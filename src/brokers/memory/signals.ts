@@ -17,7 +17,7 @@ export class Signals {
   readonly #waiters = new Map<string, Set<Waiter>>()
   /** Queues with news since the last reserve that took all there was. */
   readonly #news = new Set<string>()
-  readonly #listeners = new Map<Listener, () => void>()
+  readonly #listeners = new Set<{ readonly listener: Listener; stop: () => void }>()
   #events: JobEvent[] = []
 
   constructor(clock: Clock, now: () => number) {
@@ -66,14 +66,19 @@ export class Signals {
     })
   }
 
-  listen(listener: Listener, signal: AbortSignal): void {
-    if (signal.aborted) return
-    const stop = (): void => {
-      signal.removeEventListener('abort', stop)
-      this.#listeners.delete(listener)
-    }
-    this.#listeners.set(listener, stop)
-    signal.addEventListener('abort', stop, { once: true })
+  /** Resolves when it ends, by the signal or with the broker. */
+  listen(listener: Listener, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const subscription = { listener, stop: (): void => undefined }
+      subscription.stop = () => {
+        signal.removeEventListener('abort', subscription.stop)
+        this.#listeners.delete(subscription)
+        resolve()
+      }
+      this.#listeners.add(subscription)
+      signal.addEventListener('abort', subscription.stop, { once: true })
+    })
   }
 
   /** Delivers after the call that it comes from, so that a listener cannot break one. */
@@ -84,13 +89,13 @@ export class Signals {
     queueMicrotask(() => {
       const events = this.#events
       this.#events = []
-      for (const listener of [...this.#listeners.keys()]) queueMicrotask(() => listener(events))
+      for (const { listener } of [...this.#listeners]) queueMicrotask(() => listener(events))
     })
   }
 
   close(): void {
     for (const waiters of [...this.#waiters.values()]) for (const { done } of [...waiters]) done()
-    for (const stop of [...this.#listeners.values()]) stop()
+    for (const { stop } of [...this.#listeners]) stop()
   }
 
   #arm(waiter: Waiter, at: number): void {
