@@ -177,8 +177,8 @@ export interface MessageHalf {
    * Called by: the worker's settler. Atomic: each outcome by itself, with all that follows from it (slots, unique key,
    * counters, up to 100 dependents; the rest by `maintain`). Answers `lost` where the token is not the job's live one.
    * Repeatable: an outcome that was recorded with the same token answers `ok` again and changes nothing, also after the
-   * record is gone (tombstone). While a cancel is asked for, `succeeded` stands, and every other outcome becomes
-   * `cancelled`. Cost: O(outcomes).
+   * record is gone (tombstone); another kind of outcome with that token is `lost`. While a cancel is asked for,
+   * `succeeded` stands, and every other outcome becomes `cancelled`. Cost: O(outcomes).
    */
   settle(request: SettleRequest): Promise<Settled>
 
