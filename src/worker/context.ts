@@ -4,6 +4,7 @@ import type { LogLevel } from '../broker/records.ts'
 import { OffstageError } from '../errors/error.ts'
 import { decodeJson, encodeJson } from '../job/codec.ts'
 import { bounds, defaultMaxPayloadBytes } from '../job/defaults.ts'
+import { checkSerialisable } from '../job/json.ts'
 import type { Payload } from '../job/record.ts'
 import { cleanText, storedError } from '../job/stored-error.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -80,25 +81,13 @@ export class JobContext implements TaskContext {
 }
 
 function progressPayload(value: unknown): Payload {
-  const payload = encodeProgress(value)
+  checkSerialisable(value, 'progress')
+  const payload = encodeJson(value)
   if (payload.bytes.length <= defaultMaxPayloadBytes) return payload
   throw new OffstageError(
     'PAYLOAD_TOO_LARGE',
     `the progress has ${payload.bytes.length} bytes; at most ${defaultMaxPayloadBytes} are kept`,
   )
-}
-
-function encodeProgress(value: unknown): Payload {
-  if (typeof value === 'function' || typeof value === 'symbol') throw notJson(undefined)
-  try {
-    return encodeJson(value)
-  } catch (cause) {
-    throw notJson(cause)
-  }
-}
-
-function notJson(cause: unknown): OffstageError {
-  return new OffstageError('NOT_JSON', 'the progress cannot be carried by JSON', { cause })
 }
 
 function jobInfo(attempt: Attempt, logger: Logger): JobInfo {
