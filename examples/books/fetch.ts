@@ -45,10 +45,10 @@ function isRedirect(status: number): boolean {
 }
 
 function redirectTarget(from: URL, location: string | null): URL {
-  if (location === null || !URL.canParse(location, from)) {
+  if (location === null || !URL.canParse(location, from.href)) {
     throw new NonRetryable('a redirect without a usable location')
   }
-  const target = new URL(location, from)
+  const target = new URL(location, from.href)
   if (target.origin !== from.origin) throw new NonRetryable('a redirect to another origin')
   return target
 }

@@ -1,5 +1,4 @@
-// What the example asks Offstage about its jobs.
-import { app } from './app.ts'
+// What the example asks Offstage about its jobs, all of it through their handles.
 import { parseBook } from './tasks.ts'
 
 /** The answer of `GET /jobs`. */
@@ -16,18 +15,39 @@ export interface JobView {
 
 /** One job, or undefined where none is kept under that id. */
 export async function viewJob(id: string): Promise<JobView | undefined> {
-  const handle = parseBook.job(id)
-  const job = await handle.get()
+  const job = await parseBook.job(id).snapshot()
   if (job === undefined) return undefined
-  const result = job.state === 'succeeded' ? { result: await handle.result() } : {}
-  return { id, state: job.state, attempts: job.attempts.length, error: job.error?.message, ...result }
+  const { state, result, attempts, error } = job
+  return { id, state, attempts: attempts.length, result, error: error?.message }
 }
 
-/** How many jobs of the queue have not ended. */
-export async function countUnfinished(): Promise<number> {
-  const queues = await app.queues.list()
-  const counts = queues.find(({ queue }) => queue === parseBook.queue)?.counts
-  return counts === undefined ? 0 : counts.blocked + counts.scheduled + counts.ready + counts.active
+export interface WaitOptions {
+  /** Ends the wait early; the jobs go on. */
+  signal: AbortSignal
+  /** Called each time one more job has ended, well or badly. */
+  onEnded(): void
+}
+
+/** Waits until every job has ended. The handles share one watch, so a thousand of them are as cheap as one. */
+export async function waitForAll(ids: readonly string[], { signal, onEnded }: WaitOptions): Promise<void> {
+  await Promise.all(
+    ids.map(async (id) => {
+      try {
+        await parseBook.job(id).result({ signal })
+      } catch (error) {
+        if (signal.aborted) return
+        if (!isBadEnd(error)) throw error
+      }
+      onEnded()
+    }),
+  )
+}
+
+/** True where the error says that the job itself ended badly, and not that asking for it did. */
+function isBadEnd(error: unknown): boolean {
+  return (
+    error instanceof Error && 'code' in error && ['JOB_FAILED', 'JOB_CANCELLED'].includes(String(error.code))
+  )
 }
 
 /** How a run went, told from the records of its jobs. */
@@ -42,24 +62,20 @@ export interface Outcome {
   reasons: Map<string, number>
 }
 
-/** Reads all jobs of the queue, a thousand a page, and adds up those with the given ids. */
-export async function tellOutcome(ids: ReadonlySet<string>): Promise<Outcome> {
+/** Reads the jobs and adds them up. */
+export async function tellOutcome(ids: readonly string[]): Promise<Outcome> {
   const outcome: Outcome = { succeeded: 0, failed: 0, retried: 0, extraAttempts: 0, reasons: new Map() }
-  let cursor: string | undefined
-  do {
-    const page = await app.jobs.list({ queue: parseBook.queue, limit: 1000, cursor })
-    for (const job of page.jobs) {
-      if (!ids.has(job.id)) continue
-      const extra = Math.max(0, job.attempts.length - 1)
-      outcome.extraAttempts += extra
-      if (extra > 0) outcome.retried += 1
-      if (job.state === 'succeeded') outcome.succeeded += 1
-      if (job.state !== 'failed') continue
-      outcome.failed += 1
-      const reason = job.error?.message ?? 'no reason was kept'
-      outcome.reasons.set(reason, (outcome.reasons.get(reason) ?? 0) + 1)
-    }
-    cursor = page.cursor
-  } while (cursor !== undefined)
+  const jobs = await Promise.all(ids.map((id) => parseBook.job(id).snapshot()))
+  for (const job of jobs) {
+    if (job === undefined) continue
+    const extra = Math.max(0, job.attempts.length - 1)
+    outcome.extraAttempts += extra
+    if (extra > 0) outcome.retried += 1
+    if (job.state === 'succeeded') outcome.succeeded += 1
+    if (job.state !== 'failed') continue
+    outcome.failed += 1
+    const reason = job.error?.message ?? 'no reason was kept'
+    outcome.reasons.set(reason, (outcome.reasons.get(reason) ?? 0) + 1)
+  }
   return outcome
 }

@@ -12,8 +12,8 @@ async function main(): Promise<void> {
   try {
     // The tasks read their settings from the environment, as they do in a worker process of their own. So these are
     // set before anything that uses them is imported.
-    process.env['OFFSTAGE_BROKER'] = options.broker ?? `sqlite:${join(folder, 'jobs.db')}`
-    process.env['BOOKS_DB'] = join(folder, 'books.db')
+    process.env.OFFSTAGE_BROKER = options.broker ?? `sqlite:${join(folder, 'jobs.db')}`
+    process.env.BOOKS_DB = join(folder, 'books.db')
     const { run } = await import('./run.ts')
     await run(options)
   } finally {

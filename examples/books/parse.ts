@@ -12,7 +12,7 @@ export function parseBookPage(html: string): BookInfo {
   const $ = load(html)
   const data = findLinkedBook($)
   const marked = readMarkup($)
-  const title = (data === undefined ? undefined : textOf(data['name'])) ?? marked.title
+  const title = (data === undefined ? undefined : textOf(data.name)) ?? marked.title
   if (title === undefined) {
     if (!/<\/html\s*>/i.test(html)) throw new Error('the page ends too early')
     throw new NonRetryable('the page has no title')
@@ -53,18 +53,18 @@ function objectsIn(value: unknown): JsonObject[] {
 }
 
 function readLinkedBook(data: JsonObject): Found {
-  const rating = isObject(data['aggregateRating']) ? data['aggregateRating'] : {}
-  const authors = asArray(data['author']).flatMap(
-    (author) => textOf(isObject(author) ? author['name'] : author) ?? [],
+  const rating = isObject(data.aggregateRating) ? data.aggregateRating : {}
+  const authors = asArray(data.author).flatMap(
+    (author) => textOf(isObject(author) ? author.name : author) ?? [],
   )
-  const genres = asArray(data['genre']).flatMap((genre) => textOf(genre) ?? [])
+  const genres = asArray(data.genre).flatMap((genre) => textOf(genre) ?? [])
   return {
     author: authors.length > 0 ? authors.join(', ') : undefined,
-    rating: ratingOf(rating['ratingValue']),
-    ratings: countOf(rating['ratingCount']),
-    description: textOf(data['description']),
-    pages: countOf(data['numberOfPages']),
-    year: countOf(textOf(data['datePublished'])?.match(/^\d{4}/)?.[0]),
+    rating: ratingOf(rating.ratingValue),
+    ratings: countOf(rating.ratingCount),
+    description: textOf(data.description),
+    pages: countOf(data.numberOfPages),
+    year: countOf(textOf(data.datePublished)?.match(/^\d{4}/)?.[0]),
     genres: genres.length > 0 ? genres : undefined,
   }
 }

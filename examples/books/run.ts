@@ -1,8 +1,7 @@
 // One run of the application: the book site, the web service and a worker are started, all books are enqueued through
 // the service as a user would, and the summary tells how it went.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { app } from './app.ts'
-import { countUnfinished, tellOutcome } from './jobs.ts'
+import { tellOutcome, waitForAll } from './jobs.ts'
 import type { Options } from './options.ts'
 import { startProbe } from './probe.ts'
 import { formatCount, showProgress } from './progress.ts'
@@ -49,18 +48,20 @@ async function parseAll(options: Options, { site, service, stop }: Stage): Promi
   const urls = site.urls.slice(0, options.books)
   const probe = startProbe(urls.map((url) => `${service.url}/getBookInfo?url=${encodeURIComponent(url)}`))
   const startedAt = performance.now()
-  const progress = showProgress(process.stdout, urls.length)
   await enqueueAll(urls, service.url)
-  let unfinished = urls.length
-  while (unfinished > 0 && !stop.aborted) {
-    unfinished = await countUnfinished()
-    progress.update(Math.max(0, urls.length - unfinished))
-    if (unfinished > 0) await sleep(100, undefined, { signal: stop }).catch(ignoreAbort)
-  }
+  const progress = showProgress(process.stdout, urls.length)
+  let done = 0
+  await waitForAll(urls, {
+    signal: stop,
+    onEnded() {
+      done += 1
+      progress.update(done)
+    },
+  })
   const tookMs = performance.now() - startedAt
   const report = await probe.stop()
   progress.end()
-  const outcome = await tellOutcome(new Set(urls))
+  const outcome = await tellOutcome(urls)
   console.log(`\n${formatSummary({ total: urls.length, tookMs, outcome, probe: report })}`)
 }
 
@@ -84,11 +85,15 @@ async function enqueueAll(urls: readonly string[], serviceUrl: string): Promise<
 function sayWhereThingsAre(options: Options, site: Site, service: RunningService): void {
   sayPort('Book site  ', site, options.port === 0 ? 0 : options.port + 1)
   sayPort('Web service', service, options.port)
-  console.log(`Broker      ${options.broker === undefined ? process.env['OFFSTAGE_BROKER'] : 'as given by --broker'}`)
+  console.log(
+    `Broker      ${options.broker === undefined ? process.env.OFFSTAGE_BROKER : 'as given by --broker'}`,
+  )
   if (options.keep || options.broker !== undefined) {
     console.log('            Jobs are kept: those of an earlier start are known, and are not run again.')
   } else {
-    console.log('            Removed at the end, so that the next start has all the work to do again (--keep keeps it).')
+    console.log(
+      '            Removed at the end, so that the next start has all the work to do again (--keep keeps it).',
+    )
   }
 }
 
@@ -129,9 +134,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
-}
-
-/** A wait that was cut short by a stop is no error: the loop looks at the signal itself. */
-function ignoreAbort(error: unknown): void {
-  if (!(error instanceof Error) || error.name !== 'AbortError') throw error
 }

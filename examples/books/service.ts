@@ -51,7 +51,8 @@ export function createService({ store, allowed }: ServiceOptions): Hono {
     const url = readUrl(c.req.query('url'), 'url', links)
     if ('error' in url) return c.json(url, 400)
     const book = store.find(url.value)
-    if (book === undefined) return c.json({ url: url.value, known: false, message: 'nothing is known yet' }, 404)
+    if (book === undefined)
+      return c.json({ url: url.value, known: false, message: 'nothing is known yet' }, 404)
     return c.json({ ...book, known: true })
   })
 
@@ -88,7 +89,8 @@ function readLinks(text: string, links: LinkFilter): Links | Refusal {
   if (body === undefined) return { error: 'the body is not JSON' }
   if (!Array.isArray(body.value)) return { error: 'the body is not a JSON array' }
   const items: unknown[] = body.value
-  if (items.length > MAX_LINKS) return { error: `${items.length} links are too many: send at most ${MAX_LINKS}` }
+  if (items.length > MAX_LINKS)
+    return { error: `${items.length} links are too many: send at most ${MAX_LINKS}` }
   const strange = items.findIndex((item) => typeof item !== 'string')
   if (strange !== -1) return { error: `item ${strange} is not a string` }
 

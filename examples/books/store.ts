@@ -75,7 +75,7 @@ let shared: BookStore | undefined
 
 /** The table that the tasks of this process write to: the file named by BOOKS_DB, opened when first asked for. */
 export function bookStore(): BookStore {
-  shared ??= openBookStore(process.env['BOOKS_DB'] ?? 'books.db')
+  shared ??= openBookStore(process.env.BOOKS_DB ?? 'books.db')
   return shared
 }
 
@@ -95,15 +95,16 @@ interface Database {
   close(): void
 }
 
+type DatabaseClass = new (path: string) => Database
+
 function openDatabase(path: string): Database {
   const require = createRequire(import.meta.url)
-  const builtIn: { DatabaseSync: new (path: string) => Database } | undefined =
-    process.getBuiltinModule('node:sqlite')
   try {
-    const BetterSqlite: new (path: string) => Database = require('better-sqlite3')
+    const BetterSqlite: DatabaseClass = require('better-sqlite3')
     return new BetterSqlite(path)
   } catch (error) {
     // The package may be missing, or lack its binary for this machine. A bad path fails in either engine.
+    const builtIn = process.getBuiltinModule('node:sqlite') as { DatabaseSync: DatabaseClass } | undefined
     if (builtIn === undefined) throw error
     return new builtIn.DatabaseSync(path)
   }

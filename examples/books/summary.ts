@@ -23,7 +23,10 @@ export function formatSummary({ total, tookMs, outcome, probe }: Run): string {
     row('retried', `${formatCount(retried)} jobs, ${formatCount(extraAttempts)} attempts beyond their first`),
     row('dead-lettered', formatCount(failed)),
     ...reasons.map(([reason, count]) => row('', `${formatCount(count).padStart(4)} × ${reason}`)),
-    row('time', `${(tookMs / 1000).toFixed(1)} s, ${formatCount(Math.round((total * 1000) / tookMs))} jobs a second`),
+    row(
+      'time',
+      `${(tookMs / 1000).toFixed(1)} s, ${formatCount(Math.round((total * 1000) / tookMs))} jobs a second`,
+    ),
     row(
       'web service',
       `p99 ${probe.p99Ms.toFixed(1)} ms, p50 ${probe.p50Ms.toFixed(1)} ms over ${formatCount(probe.requests)} requests meanwhile${failures}`,

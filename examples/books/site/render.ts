@@ -56,7 +56,9 @@ export function untitledPage(): string {
 
 /** The front page: a link to each book. */
 export function indexPage(paths: readonly string[]): string {
-  const items = paths.map((path) => `<li><a class="bookTitle" href="${escapeHtml(path)}">${escapeHtml(path)}</a></li>`)
+  const items = paths.map(
+    (path) => `<li><a class="bookTitle" href="${escapeHtml(path)}">${escapeHtml(path)}</a></li>`,
+  )
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>The Bundled Bookshelf</title></head>
 <body><h1>${paths.length} books</h1><ol>
@@ -89,5 +91,9 @@ function jsonForScript(value: object): string {
 }
 
 function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
 }

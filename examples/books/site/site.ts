@@ -43,7 +43,9 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
 
   const server = createServer((request, response) => {
     // A client that hangs up while a slow page waits is no error of the site.
-    answer(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))
+    answer(request, response).catch((error: unknown) =>
+      response.destroy(error instanceof Error ? error : undefined),
+    )
   })
   const port = await listen(server, wanted)
   const origin = `http://127.0.0.1:${port}`

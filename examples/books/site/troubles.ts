@@ -31,10 +31,25 @@ export interface TroubleRule {
 export const TROUBLES: readonly TroubleRule[] = [
   { kind: 'slow', perThousand: 120, recovers: true, what: 'answers after 100 to 400 ms' },
   { kind: 'flaky', perThousand: 80, recovers: true, what: 'answers 503 twice, then works' },
-  { kind: 'throttled', perThousand: 10, recovers: true, what: 'answers 429 with `Retry-After: 1` once, then works' },
+  {
+    kind: 'throttled',
+    perThousand: 10,
+    recovers: true,
+    what: 'answers 429 with `Retry-After: 1` once, then works',
+  },
   { kind: 'cut', perThousand: 6, recovers: true, what: 'ends in the middle of the head once, then works' },
-  { kind: 'malformed', perThousand: 60, recovers: true, what: 'has unclosed tags and JSON-LD that does not parse' },
-  { kind: 'moved', perThousand: 50, recovers: true, what: 'redirects (301 or 302) to its address with the slug' },
+  {
+    kind: 'malformed',
+    perThousand: 60,
+    recovers: true,
+    what: 'has unclosed tags and JSON-LD that does not parse',
+  },
+  {
+    kind: 'moved',
+    perThousand: 50,
+    recovers: true,
+    what: 'redirects (301 or 302) to its address with the slug',
+  },
   { kind: 'broken', perThousand: 10, recovers: false, what: 'always answers 500' },
   { kind: 'missing', perThousand: 10, recovers: false, what: 'answers 404' },
   { kind: 'untitled', perThousand: 5, recovers: false, what: 'is a page without any title' },
@@ -56,7 +71,10 @@ export interface Trouble {
 /** Deals the troubles out over the ids 1 to `pages`. The same seed always deals the same way. */
 export function dealTroubles(seed: number, pages: number): Map<number, Trouble> {
   const random = seededRandom(seed ^ 0x7208b1e5)
-  const ids = shuffled(random, Array.from({ length: pages }, (_, index) => index + 1))
+  const ids = shuffled(
+    random,
+    Array.from({ length: pages }, (_, index) => index + 1),
+  )
   const troubles = new Map<number, Trouble>()
   for (const rule of TROUBLES) {
     const share = Math.round((rule.perThousand * pages) / 1000)
