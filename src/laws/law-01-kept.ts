@@ -66,7 +66,16 @@ export const kept: Law = {
         const { runAt: _, ...full } = fullSpec()
         await context.enqueue(full)
         const job = await context.claim()
-        for (const field of ['id', 'task', 'queue', 'partition', 'priority', 'input', 'headers', 'tags'] as const)
+        for (const field of [
+          'id',
+          'task',
+          'queue',
+          'partition',
+          'priority',
+          'input',
+          'headers',
+          'tags',
+        ] as const)
           assert.deepEqual(job[field], full[field], field)
         assert.deepEqual([job.retry, job.timeoutMs], [full.retry, full.timeoutMs])
         assert.deepEqual([job.failures, job.crashes, job.suspect, job.version], [0, 0, false, 1])
@@ -159,7 +168,9 @@ export const kept: Law = {
         await context.claim({}, 'held')
         await context.elapse(50)
         await context.upkeep()
-        const states = (await context.broker.get(['held', 'ready', 'later', 'blocked'])).map((job) => job?.state)
+        const states = (await context.broker.get(['held', 'ready', 'later', 'blocked'])).map(
+          (job) => job?.state,
+        )
         assert.deepEqual(states, ['active', 'ready', 'scheduled', 'blocked'])
       },
     },
@@ -182,7 +193,10 @@ export const kept: Law = {
         const again = await context.another()
         assert.deepEqual(await again.get(ids), before)
         assert.equal((await again.queues()).find(({ queue }) => queue === 'other')?.paused, true)
-        assert.deepEqual((await again.steps('held')).map(({ name }) => name), ['one'])
+        assert.deepEqual(
+          (await again.steps('held')).map(({ name }) => name),
+          ['one'],
+        )
         const [duplicate] = await again.enqueue([[spec({ id: 'x', unique: unique('work:k') })]])
         assert.deepEqual(duplicate, { ok: true, jobs: [{ status: 'duplicate', id: 'ready', by: 'unique' }] })
         assert.deepEqual((await again.settle({ outcomes: [released(held)] })).answers, ['ok'])

@@ -48,7 +48,9 @@ export const oneHolder: Law = {
         await context.enqueue(...specs(300, 'job'))
         const other = await context.process()
         const mine = Array.from({ length: 30 }, () => context.reserve({ max: 5 }))
-        const theirs = Array.from({ length: 30 }, () => other.call('reserve', request({ max: 5, worker: 'other' })))
+        const theirs = Array.from({ length: 30 }, () =>
+          other.call('reserve', request({ max: 5, worker: 'other' })),
+        )
         const jobs = (await Promise.all([...mine, ...theirs])).flatMap((reserved) => reserved.jobs)
         assert.equal(jobs.length, 300)
         assert.equal(new Set(jobs.map(({ id }) => id)).size, 300, 'a job went to two claimers')

@@ -70,7 +70,10 @@ export const atLeastOnce: Law = {
         await context.reserve({ max: 3, leaseMs: SHORT_LEASE_MS, starting: 0 })
         await context.enqueue(spec({ id: 'job-5' }))
         await context.loseLease(SHORT_LEASE_MS)
-        assert.deepEqual(await context.claimIds({ max: 10 }), specs(6, 'job').map(({ id }) => id))
+        assert.deepEqual(
+          await context.claimIds({ max: 10 }),
+          specs(6, 'job').map(({ id }) => id),
+        )
       },
     },
     {

@@ -39,7 +39,10 @@ export const boundedCrashes: Law = {
         const dead = await context.job('killer')
         assert.deepEqual([dead.state, dead.reason, dead.crashes], ['failed', 'crashes-exhausted', 3])
         assert.deepEqual(dead.input, json({ bomb: true }))
-        assert.deepEqual(dead.attempts.map(({ outcome }) => outcome), Array(4).fill('crashed'))
+        assert.deepEqual(
+          dead.attempts.map(({ outcome }) => outcome),
+          Array(4).fill('crashed'),
+        )
         assert(dead.error !== undefined && dead.endedAt !== undefined)
         assert.deepEqual(await context.claimIds(), [])
       },
@@ -74,7 +77,12 @@ export const boundedCrashes: Law = {
         await context.enqueue(...specs(100, 'job'))
         for (let death = 0; death < 4; death += 1) {
           // A worker that dies by job-0 and had started the next two as well.
-          await context.reserve({ max: 100, starting: 3, suspects: death === 0 ? 0 : 1, leaseMs: SHORT_LEASE_MS })
+          await context.reserve({
+            max: 100,
+            starting: 3,
+            suspects: death === 0 ? 0 : 1,
+            leaseMs: SHORT_LEASE_MS,
+          })
           await context.loseLease(SHORT_LEASE_MS)
         }
         await context.expect('failed', 'job-0', 'crashes-exhausted')
@@ -102,13 +110,10 @@ export const boundedCrashes: Law = {
           ],
         )
         const one = await context.reserve({ max: 10, suspects: 1 })
-        assert.deepEqual(
-          one.jobs.map(({ id, suspect }) => [id, suspect]).sort(),
-          [
-            ['good-2', false],
-            ['suspect-0', true],
-          ],
-        )
+        assert.deepEqual(one.jobs.map(({ id, suspect }) => [id, suspect]).sort(), [
+          ['good-2', false],
+          ['suspect-0', true],
+        ])
         assert.deepEqual(await context.claimIds({ max: 10, suspects: 0 }), [])
         assert.deepEqual(await context.claimIds({ max: 10, suspects: 1 }), ['suspect-1'])
       },

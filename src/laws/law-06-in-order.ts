@@ -37,13 +37,18 @@ export const inOrder: Law = {
         const ids = await context.claimIds({ max: 200 })
         assert.equal(ids.length, 180)
         const seqs = (await context.broker.get(ids)).map((record) => record?.seq ?? 0)
-        assert.deepEqual(seqs, [...seqs].sort((one, other) => one - other))
+        assert.deepEqual(
+          seqs,
+          [...seqs].sort((one, other) => one - other),
+        )
       },
     },
     {
       name: 'higher priority first, whenever it came; first in, first out inside each',
       async run(context) {
-        await context.enqueue(...[5, 0, 9, 5, 9, 0].map((priority, at) => spec({ id: `${priority}-${at}`, priority })))
+        await context.enqueue(
+          ...[5, 0, 9, 5, 9, 0].map((priority, at) => spec({ id: `${priority}-${at}`, priority })),
+        )
         assert.deepEqual(await context.claimIds({ max: 2 }), ['9-2', '9-4'])
         await context.enqueue(spec({ id: '7', priority: 7 }))
         assert.deepEqual(await context.claimIds({ max: 9 }), ['7', '5-0', '5-3', '0-1', '0-5'])
@@ -52,7 +57,10 @@ export const inOrder: Law = {
     {
       name: 'queues are tried in the order of the request',
       async run(context) {
-        await context.enqueue(...specs(2, 'low', { queue: 'low', priority: 9 }), ...specs(2, 'high', { queue: 'high' }))
+        await context.enqueue(
+          ...specs(2, 'low', { queue: 'low', priority: 9 }),
+          ...specs(2, 'high', { queue: 'high' }),
+        )
         const queues = ['high', 'none', 'low']
         assert.deepEqual(await context.claimIds({ queues, max: 3 }), ['high-0', 'high-1', 'low-0'])
         await context.enqueue(spec({ id: 'high-2', queue: 'high' }))
@@ -77,7 +85,8 @@ export const inOrder: Law = {
       name: 'what is given back counts nothing, however often',
       async run(context) {
         await context.enqueue(spec({ id: 'job' }), spec({ id: 'next' }))
-        for (let round = 0; round < 15; round += 1) await context.settled(released(await context.claim({}, 'job')))
+        for (let round = 0; round < 15; round += 1)
+          await context.settled(released(await context.claim({}, 'job')))
         const { failures, crashes, suspect, attempts, state } = await context.job('job')
         assert.deepEqual([failures, crashes, suspect, state], [0, 0, false, 'ready'])
         assert(attempts.length <= 10, `${attempts.length} attempts are kept`)
@@ -134,7 +143,10 @@ export const inOrder: Law = {
         await context.upkeep()
         await context.enqueue(spec({ id: 'job-2' }))
         const { jobs } = await context.reserve({ max: 2 })
-        assert.deepEqual(jobs.map(({ id }) => id), ['job-1', 'job-0'])
+        assert.deepEqual(
+          jobs.map(({ id }) => id),
+          ['job-1', 'job-0'],
+        )
         await context.broker.settle({ outcomes: jobs.map((job) => released(job)) })
         assert.deepEqual(await context.claimIds({ max: 9 }), ['job-1', 'job-0', 'job-2'])
       },

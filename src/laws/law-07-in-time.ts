@@ -46,13 +46,19 @@ export const inTime: Law = {
         await context.upkeep()
         const { jobs, nextDueInMs } = await context.reserve({ max: 100 })
         assert.deepEqual(jobs, [])
-        assert(nextDueInMs !== undefined && nextDueInMs > 3_500_000 && nextDueInMs <= 3_600_000, `${nextDueInMs}`)
+        assert(
+          nextDueInMs !== undefined && nextDueInMs > 3_500_000 && nextDueInMs <= 3_600_000,
+          `${nextDueInMs}`,
+        )
       },
     },
     {
       name: 'a time that is past means at once',
       async run(context) {
-        await context.enqueue(spec({ id: 'past', runAt: (await context.now()) - 1_000 }), spec({ delayMs: 0 }))
+        await context.enqueue(
+          spec({ id: 'past', runAt: (await context.now()) - 1_000 }),
+          spec({ delayMs: 0 }),
+        )
         assert.equal((await context.claimIds({ max: 5 })).length, 2)
       },
     },
@@ -122,7 +128,10 @@ export const inTime: Law = {
         await wakes(context, 'a pause that ends', () => broker.pause(QUEUE, false))
         await wakes(context, 'a job', () => context.enqueue(spec({ id: 'job' })))
         await context.settled(succeeded(await context.claim({}, 'job')))
-        await context.enqueue(spec({ id: 'first' }), spec({ id: 'then', after: [{ id: 'first', when: 'ended' }] }))
+        await context.enqueue(
+          spec({ id: 'first' }),
+          spec({ id: 'then', after: [{ id: 'first', when: 'ended' }] }),
+        )
         const first = await context.claim({}, 'first')
         await wakes(context, 'a dependency', () => context.settled(succeeded(first)))
         await broker.cancel({ ids: ['then'] })
@@ -247,7 +256,12 @@ async function fetch(context: LawContext, broker: Broker): Promise<Reserved> {
   }
 }
 
-async function promptly(context: LawContext, broker: Broker, count: number, probe: StallProbe): Promise<void> {
+async function promptly(
+  context: LawContext,
+  broker: Broker,
+  count: number,
+  probe: StallProbe,
+): Promise<void> {
   for (let index = 0; index < count; index += 1) await onTime(context, await fetch(context, broker), probe)
 }
 

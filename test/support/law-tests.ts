@@ -1,0 +1,19 @@
+// Registers the laws as tests of vitest: one a case, each skip with its reason.
+import { afterAll, describe, test } from 'vitest'
+import { type BrokerHarness, laws, runCase, skipReason } from '../../src/laws/index.ts'
+
+/** @param only numbers of laws; default all of them */
+export function testLaws(harness: BrokerHarness, only?: readonly number[]): void {
+  describe(`the laws on ${harness.name}`, () => {
+    afterAll(() => harness.dispose?.())
+    for (const law of laws.filter(({ number }) => only?.includes(number) ?? true)) {
+      for (const lawCase of law.cases) {
+        test(`law ${law.number}, ${law.name}: ${lawCase.name}`, async ({ skip }) => {
+          const reason = skipReason(lawCase, harness)
+          if (reason !== undefined) skip(reason)
+          await runCase(lawCase, harness)
+        })
+      }
+    }
+  })
+}
