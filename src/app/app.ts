@@ -5,11 +5,10 @@ import type { Connection } from '../client/connection.ts'
 import type { JobHandle } from '../client/handle.ts'
 import { JobInspector, QueueInspector, ScheduleInspector, WorkerInspector } from '../client/inspector.ts'
 import { ClientTask, type DefinedTask, type Task } from '../client/task.ts'
-import { OffstageError } from '../errors/error.ts'
 import { type Call, isCall } from '../task/call.ts'
 import { invalidOption } from '../task/check.ts'
 import type { TaskContext } from '../task/context.ts'
-import { type Definition, definitionOf } from '../task/definition.ts'
+import { type AnyTask, type Definition, definitionOf } from '../task/definition.ts'
 import type { Jsonify } from '../task/jsonify.ts'
 import type { Middleware } from '../task/middleware.ts'
 import type { DefinitionOptions, ImplementOptions, TaskOptions } from '../task/options.ts'
@@ -38,6 +37,13 @@ const appMark: unique symbol = Symbol.for('offstage.app') as never
 
 export function isApp(value: unknown): value is App {
   return typeof value === 'object' && value !== null && appMark in value
+}
+
+const taskOwner: unique symbol = Symbol.for('offstage.task-owner') as never
+
+/** The app that made the task, so that a module of tasks alone is enough for a worker. */
+export function appOf(task: AnyTask): App | undefined {
+  return (task as { readonly [taskOwner]?: App })[taskOwner]
 }
 
 const links = new WeakMap<App, BrokerLink>()
@@ -93,7 +99,7 @@ export class App {
    *
    * @throws OPTION_INVALID, NAME_INVALID, DURATION_INVALID
    */
-  task<Parsed = unknown, In = Parsed, Returned = unknown, Ret extends Returned = Returned, Out = Ret>(
+  task<Parsed = unknown, In = Parsed, Returned = unknown, Ret = Returned, Out = Ret>(
     options: TaskOptions<In, Parsed, Returned, Ret, Out>,
   ): Task<In, Jsonify<Out>> {
     return this.#register(resolveTask(options as ErasedOptions, this.#settings.defaults))
@@ -221,6 +227,7 @@ export class App {
       )
     }
     const task = new ClientTask<In, Out>(this.#client, definition)
+    Object.defineProperty(task, taskOwner, { value: this })
     this.#tasks.set(name, task as Task)
     return task
   }

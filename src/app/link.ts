@@ -52,8 +52,8 @@ export class BrokerLink {
     this.#substitute = substitute
   }
 
-  get exchanged(): boolean {
-    return this.#substitute !== undefined
+  get substitute(): Substitute | undefined {
+    return this.#substitute
   }
 
   /** Closes the broker where it was opened. Nothing opens it again. */

@@ -23,12 +23,12 @@ export interface Surroundings {
  * @throws BROKER_REQUIRED under NODE_ENV=production where none was named
  */
 export function locateBroker(named: string | undefined, { env, cwd }: Surroundings): Located {
-  const fromEnvironment = env['OFFSTAGE_BROKER']
+  const fromEnvironment = env.OFFSTAGE_BROKER
   if (named !== undefined) return { url: absolute(named, cwd), from: 'code' }
   if (fromEnvironment !== undefined && fromEnvironment !== '') {
     return { url: absolute(fromEnvironment, cwd), from: 'OFFSTAGE_BROKER' }
   }
-  if (env['NODE_ENV'] === 'production') {
+  if (env.NODE_ENV === 'production') {
     throw new OffstageError(
       'BROKER_REQUIRED',
       "no broker is named and NODE_ENV is 'production'; name one: offstage({ broker: 'sqlite:/var/lib/app/offstage.db' }) or OFFSTAGE_BROKER",

@@ -1,6 +1,6 @@
-// The enqueueing halves of middleware in a row: the first that was registered is the outermost.
+// Middleware put in a row: the first that was registered is the outermost.
 import { OffstageError } from '../errors/error.ts'
-import type { EnqueueCall, Middleware } from './middleware.ts'
+import type { EnqueueCall, Execution, Middleware } from './middleware.ts'
 
 /**
  * Runs a call through every `enqueue` middleware, then `send`.
@@ -23,7 +23,7 @@ export async function aroundEnqueue(
     }
     await one.enqueue(
       call,
-      once(() => step(i + 1)),
+      once('enqueue', () => step(i + 1)),
     )
   }
   await step(0)
@@ -34,10 +34,28 @@ export async function aroundEnqueue(
   )
 }
 
-function once(next: () => Promise<void>): () => Promise<void> {
+/** Runs an attempt through every `run` middleware, then `handler`. Answers the result. */
+export function aroundRun(
+  middleware: readonly Middleware[],
+  execution: Execution,
+  handler: () => Promise<unknown>,
+): Promise<unknown> {
+  const around = middleware.filter(({ run }) => run !== undefined)
+  const step = async (i: number): Promise<unknown> => {
+    const one = around[i]
+    if (one?.run === undefined) return handler()
+    return one.run(
+      execution,
+      once('run', () => step(i + 1)),
+    )
+  }
+  return step(0)
+}
+
+function once<T>(kind: 'enqueue' | 'run', next: () => Promise<T>): () => Promise<T> {
   let called = false
   return async () => {
-    if (called) throw new OffstageError('OPTION_INVALID', 'an enqueue middleware called next() twice')
+    if (called) throw new OffstageError('OPTION_INVALID', `a ${kind} middleware called next() twice`)
     called = true
     return next()
   }

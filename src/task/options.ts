@@ -120,10 +120,18 @@ export interface DefinitionOptions<In, Parsed, Returned, Out> {
   store?: 'input' | 'parsed' | undefined
 }
 
+/**
+ * A handler: what it answers is up to it, unless an output schema asks for something. A conditional type, since the
+ * compiler then knows what is asked for while it reads the handler, and `{ kind: 'a' }` keeps its literal.
+ */
+export type Run<Parsed, Returned, Ret> = [unknown] extends [Returned]
+  ? (input: Parsed, ctx: TaskContext) => Ret | Promise<Ret>
+  : (input: Parsed, ctx: TaskContext) => NoInfer<Returned> | Promise<NoInfer<Returned>>
+
 /** A task whole: what producers need, and the handler. */
-export interface TaskOptions<In, Parsed, Returned, Ret extends Returned, Out>
+export interface TaskOptions<In, Parsed, Returned, Ret, Out>
   extends DefinitionOptions<In, Parsed, Returned, Out> {
-  run: (input: Parsed, ctx: TaskContext) => Ret | Promise<Ret>
+  run: Run<Parsed, Returned, Ret>
 }
 
 /** What `implement` adds to a definition; it wins over what stands there. */
