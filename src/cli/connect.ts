@@ -1,0 +1,135 @@
+// Finds the broker that a command works on, and opens and closes it around the command.
+import { existsSync } from 'node:fs'
+import type { App } from '../app/app.ts'
+import type { Broker } from '../broker/contract.ts'
+import { OffstageError } from '../errors/error.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Entry } from './entry.ts'
+import { UsageError } from './exit.ts'
+import { terminalLogger } from './log.ts'
+import { levels, type Setting } from './settings.ts'
+import type { CommandContext } from './spec.ts'
+import { plain } from './text.ts'
+
+/** Where the broker comes from: a URL, or the app of an entry. */
+export type Target =
+  | { readonly kind: 'url'; readonly url: string; readonly from: string }
+  | { readonly kind: 'entry'; readonly paths: readonly string[]; readonly from: string }
+
+/**
+ * At each level, option before environment before config file, a broker that is named comes before the app of an
+ * entry. Where nothing is named it is the file that an app would use.
+ */
+export async function findTarget({ settings, io }: CommandContext): Promise<Target> {
+  const { locateBroker } = await import('../app/locate.ts')
+  const { OFFSTAGE_BROKER: _, ...env } = io.env
+  for (const level of levels) {
+    const broker = await settings.at(level, 'broker')
+    if (broker !== undefined) {
+      const { url } = locateBroker(broker.values[0], { env, cwd: io.cwd })
+      return { kind: 'url', url, from: broker.from }
+    }
+    const entry = await settings.at(level, 'entry')
+    if (entry !== undefined) return { kind: 'entry', paths: entry.values, from: entry.from }
+  }
+  const { url } = locateBroker(undefined, { env, cwd: io.cwd })
+  return { kind: 'url', url, from: 'default' }
+}
+
+/** Opens the broker of the command, runs `use`, and closes it again. */
+export async function withBroker<T>(
+  context: CommandContext,
+  use: (broker: Broker) => Promise<T>,
+  options: { readonly create?: boolean | undefined } = {},
+): Promise<T> {
+  const target = await findTarget(context)
+  if (target.kind === 'entry')
+    return withEntry(context, target.paths, async ({ app }) => use(await app.broker()))
+  if (options.create !== true) checkFile(target)
+  return withUrl(context, target.url, use)
+}
+
+/** Opens the broker of a URL, runs `use`, and closes it again. */
+export async function withUrl<T>(
+  context: CommandContext,
+  url: string,
+  use: (broker: Broker) => Promise<T>,
+): Promise<T> {
+  const broker = await openUrl(context, url)
+  try {
+    return await use(broker)
+  } finally {
+    await broker.close()
+  }
+}
+
+/**
+ * Loads the entry, puts the broker of `--broker` under its app where that is given, runs `use`, and closes the app.
+ */
+export async function withEntry<T>(
+  context: CommandContext,
+  paths: readonly string[],
+  use: (entry: Entry) => Promise<T>,
+): Promise<T> {
+  const { settings, io } = context
+  // The app reads the environment by itself and knows no config file: what that names must reach it before it is made.
+  const named = (await settings.at('config', 'broker'))?.values[0]
+  if (named !== undefined && (io.env.OFFSTAGE_BROKER ?? '') === '') io.env.OFFSTAGE_BROKER = named
+  const { loadEntry } = await import('./entry.ts')
+  const entry = await loadEntry(paths)
+  const own = await settings.at('option', 'broker')
+  const replaced = own === undefined ? undefined : await replaceBroker(context, entry.app, own)
+  try {
+    await checkNamespace(context, entry.app)
+    return await use(entry)
+  } finally {
+    await entry.app.close()
+    await replaced?.close()
+  }
+}
+
+/** The option wins over what the code names. */
+async function replaceBroker(context: CommandContext, app: App, named: Setting): Promise<Broker> {
+  const [{ locateBroker }, { linkOf }, { systemClock }] = await Promise.all([
+    import('../app/locate.ts'),
+    import('../app/app.ts'),
+    import('../runtime/clock.ts'),
+  ])
+  const { url } = locateBroker(named.values[0], { env: {}, cwd: context.io.cwd })
+  const link = linkOf(app)
+  const broker = await openUrl(context, url)
+  link.exchange({ broker, clock: systemClock })
+  return broker
+}
+
+async function checkNamespace({ settings }: CommandContext, app: App): Promise<void> {
+  const wanted = await settings.find('namespace')
+  if (wanted === undefined) return
+  const { namespace } = await app.broker()
+  if (namespace === wanted.values[0]) return
+  throw new UsageError(
+    `${wanted.from} is '${plain(wanted.values[0] ?? '')}', but the app keeps its jobs in '${namespace}'; name the broker with --broker too`,
+  )
+}
+
+async function openUrl({ settings, out }: CommandContext, url: string): Promise<Broker> {
+  const { openBroker } = await import('../brokers/open.ts')
+  const logger: Logger = terminalLogger(out)
+  const broker = await openBroker(url, { namespace: await settings.text('namespace'), logger })
+  await broker.open()
+  return broker
+}
+
+/** Asking must not make an empty store where nobody has worked yet, or where the command runs in the wrong folder. */
+function checkFile({ url, from }: Extract<Target, { kind: 'url' }>): void {
+  const file = sqliteFile(url)
+  if (file === undefined || existsSync(file)) return
+  const how = from === 'default' ? '; name the broker with --broker, or the app with --entry' : ''
+  throw new OffstageError('BROKER_UNAVAILABLE', `there is no store ${plain(file)} yet${how}`)
+}
+
+/** The file of a SQLite URL that is resolved already; undefined for other brokers and for one in memory. */
+export function sqliteFile(url: string): string | undefined {
+  const file = /^sqlite:([^?]+)/s.exec(url)?.[1]
+  return file === undefined || file.startsWith(':memory:') ? undefined : file
+}
