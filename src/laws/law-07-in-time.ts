@@ -16,15 +16,21 @@ export const inTime: Law = {
     {
       name: 'never before its time: delays, times, retries, snoozes and put-backs',
       async run(context) {
-        const runAt = (await context.now()) + 180
+        // Judged by what was asked for, not by what the broker says it understood.
+        const due = new Map<string, number>()
+        const dueIn = async (id: string, ms: number): Promise<number> => {
+          due.set(id, (await context.now()) + ms)
+          return ms
+        }
         await context.enqueue(spec({ id: 'retried' }), spec({ id: 'snoozed' }), spec({ id: 'unknown' }))
-        await context.settled(retry(await context.claim(), 60))
-        await context.settled(snoozed(await context.claim(), 90))
-        await context.settled(unknown(await context.claim(), 120))
-        await context.enqueue(spec({ id: 'delayed', delayMs: 150 }), spec({ id: 'timed', runAt }))
-        const ids = ['retried', 'snoozed', 'unknown', 'delayed', 'timed']
-        await context.expect('scheduled', ids)
-        const due = new Map((await context.broker.get(ids)).map((record) => [record?.id, record?.runAt ?? 0]))
+        await context.settled(retry(await context.claim(), await dueIn('retried', 60)))
+        await context.settled(snoozed(await context.claim(), await dueIn('snoozed', 90)))
+        await context.settled(unknown(await context.claim(), await dueIn('unknown', 120)))
+        await context.enqueue(spec({ id: 'delayed', delayMs: await dueIn('delayed', 150) }))
+        await context.enqueue(
+          spec({ id: 'timed', runAt: (await context.now()) + (await dueIn('timed', 180)) }),
+        )
+        await context.expect('scheduled', [...due.keys()])
         const order: string[] = []
         await context.until('all five have run', async () => {
           const { jobs, now } = await context.reserve({ max: 5 })
@@ -35,8 +41,7 @@ export const inTime: Law = {
           }
           return order.length === 5
         })
-        assert.deepEqual(order, ids)
-        assert.equal(due.get('timed'), runAt)
+        assert.deepEqual(order, [...due.keys()])
       },
     },
     {

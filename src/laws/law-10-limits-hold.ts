@@ -94,7 +94,7 @@ export const limitsHold: Law = {
         let most = 0
         let done = 0
         const work = async (broker: Broker): Promise<void> => {
-          while (done < 60) {
+          for (let round = 0; round < 2_000 && done < 60; round += 1) {
             const { jobs } = await broker.reserve(request({ max: 2 }))
             held += jobs.length
             most = Math.max(most, held)

@@ -16,6 +16,7 @@ import { limitsHold } from './law-10-limits-hold.ts'
 import { uniqueKeys } from './law-11-unique.ts'
 import { contained } from './law-12-contained.ts'
 import { bounded } from './law-13-bounded.ts'
+import { within } from './time.ts'
 
 /** The thirteen laws in order, and after them, as number 0, what the contract promises beyond them. */
 export const laws: readonly Law[] = [
@@ -40,7 +41,10 @@ export function skipReason(lawCase: LawCase, harness: BrokerHarness): string | u
   return lacking(lawCase.needs ?? [], harness)
 }
 
-/** Runs one case on a fresh namespace. Rejects where the broker breaks the law. */
+/** For a case that a broken broker never lets come to its end. */
+const CASE_LIMIT_MS = 25_000
+
+/** Runs one case on a fresh namespace. Rejects where the broker breaks the law, and after 25 seconds. */
 export async function runCase(
   lawCase: LawCase,
   harness: BrokerHarness,
@@ -48,7 +52,7 @@ export async function runCase(
 ): Promise<void> {
   const context = await LawContext.open(harness, report)
   try {
-    await lawCase.run(context)
+    await within(CASE_LIMIT_MS, lawCase.run(context))
   } catch (error) {
     // What the case found matters more than a trouble in cleaning up after it.
     await context.close().catch(() => undefined)

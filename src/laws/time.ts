@@ -8,6 +8,20 @@ export function breathe(ms: number = LOOK_EVERY_MS): Promise<void> {
   return pause(ms)
 }
 
+/** What `work` comes to, or a rejection when it takes longer. */
+export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const stop = new AbortController()
+  const late = pause(ms, undefined, { signal: stop.signal }).then(() => {
+    throw new Error(`the case did not end within ${ms} ms`)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    stop.abort()
+    late.catch(() => undefined)
+  }
+}
+
 /** Measures for how long this process was kept from running while a case ran. */
 export class StallProbe {
   #longestMs = 0
