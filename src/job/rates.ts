@@ -63,7 +63,7 @@ const PATTERN = /^(\d+)\s*\/\s*(\d*\s*(?:ms|s|m|h|d))$/
 /**
  * `'100/m'`, `'5/10s'`, `'1/500ms'` as a rate.
  *
- * @throws OPTION_INVALID
+ * @throws OPTION_INVALID; DURATION_INVALID for a time of more than 100 years
  */
 export function parseRate(text: string, path: string): Rate {
   const match = typeof text === 'string' ? PATTERN.exec(text.trim()) : null

@@ -41,8 +41,8 @@ function parse(text: string): number {
 
 /** A duration as a person reads it: `950ms`, `1.5s`, `2m`, `3h 20m`, `4d`. */
 export function formatMs(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)}ms`
-  if (ms < 60_000) return `${Number((ms / 1_000).toFixed(1))}s`
+  if (ms < 999.5) return `${Math.round(ms)}ms`
+  if (ms < 59_950) return `${Number((ms / 1_000).toFixed(1))}s`
   const minutes = Math.round(ms / 60_000)
   if (minutes < 60) return `${minutes}m`
   const [hours, restMinutes] = [Math.floor(minutes / 60), minutes % 60]
