@@ -29,6 +29,7 @@ describe('a job that works', () => {
   test.each([
     ['a plain handler', () => ({ ok: true })],
     ['an async one', async () => ({ ok: true })],
+    // biome-ignore lint/suspicious/noThenProperty: a thenable is what the case is about.
     ['a thenable', () => ({ then: (done: (value: unknown) => void) => done({ ok: true }) })],
   ])('%s', async (_, run) => {
     const id = await kit.enqueue()
@@ -211,6 +212,7 @@ describe('a job that fails', () => {
   test('a result whose then throws is a failed attempt', async () => {
     const id = await kit.enqueue({ retry: { attempts: 1, baseMs: 1, maxMs: 1 } })
     const value = {
+      // biome-ignore lint/suspicious/noThenProperty: a hostile thenable is what the case is about.
       get then(): never {
         throw new Error('then')
       },

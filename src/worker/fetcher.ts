@@ -77,20 +77,10 @@ export class Fetcher {
     if (this.#loop.errorsInARow === 0) this.#loop.nudge()
   }
 
-  /** The claim that the slots have room for now; from then on one is under way until `claimed`. */
+  /** The claim to send with outcomes, if there is room; `settling` are the claims that end with the same trip. */
   next(settling: readonly Claim[]): ReserveRequest | undefined {
-    if (this.#stopped || this.#underWay || this.#loop.errorsInARow > 0) return undefined
-    const max = this.#room()
-    if (max === 0) return undefined
-    const { slots, waker } = this.#ports
-    this.#askedByWake = this.#woken
-    this.#woken = false
-    waker.arm()
-    this.#underWay = true
-    const { concurrency, leaseMs } = this.#env.settings
-    const starting = Math.min(max, Math.max(0, concurrency - slots.running.size - slots.waiting))
-    const suspects = this.#heldSuspects(settling) === 0 ? 1 : 0
-    return { queues: this.#queues(), max, leaseMs, worker: this.#env.worker, starting, suspects }
+    // While claims fail, this loop tries alone and with back-off.
+    return this.#loop.errorsInARow > 0 ? undefined : this.#request(settling)
   }
 
   /** The answer to a claim, or undefined where the trip failed. */
@@ -106,10 +96,26 @@ export class Fetcher {
     slots.offer(claims.add(reserved, request.starting, sentAt + request.leaseMs))
   }
 
+  /** The claim that the slots have room for now; from then on it is under way until `claimed`. */
+  #request(settling: readonly Claim[]): ReserveRequest | undefined {
+    if (this.#stopped || this.#underWay) return undefined
+    const max = this.#room()
+    if (max === 0) return undefined
+    const { slots, waker } = this.#ports
+    this.#askedByWake = this.#woken
+    this.#woken = false
+    waker.arm()
+    this.#underWay = true
+    const { concurrency, leaseMs } = this.#env.settings
+    const starting = Math.min(max, Math.max(0, concurrency - slots.running.size - slots.waiting))
+    const suspects = this.#heldSuspects(settling) === 0 ? 1 : 0
+    return { queues: this.#queues(), max, leaseMs, worker: this.#env.worker, starting, suspects }
+  }
+
   async #turn(): Promise<number> {
     const waitMs = this.#lookAt - this.#env.clock.monotonic()
     if (waitMs > 0) return waitMs
-    const request = this.#ports.settler.busy ? undefined : this.next([])
+    const request = this.#ports.settler.busy ? undefined : this.#request([])
     if (request === undefined) return this.#pollMs
     const sentAt = this.#env.clock.monotonic()
     try {

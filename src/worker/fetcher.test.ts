@@ -1,0 +1,270 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Deferred, deferred, task, turns, WorkerKit } from '../../test/support/worker-kit.ts'
+import type { ReserveRequest, SettleRequest } from '../broker/message.ts'
+
+let kit: WorkerKit
+
+beforeEach(async () => {
+  kit = await new WorkerKit().open()
+})
+afterEach(() => kit.close())
+
+/** Every claim that left, with outcomes or alone. */
+function claims(): ReserveRequest[] {
+  return kit.calls.flatMap(({ name, args }) => {
+    if (name === 'reserve') return [args[0] as ReserveRequest]
+    const next = name === 'settle' ? (args[0] as SettleRequest).next : undefined
+    return next === undefined ? [] : [next]
+  })
+}
+
+const counts = async (): Promise<{ ready: number; active: number; succeeded: number }> => {
+  const [queue] = await kit.memory.queues()
+  if (queue === undefined) throw new Error('no queue')
+  return queue.counts
+}
+
+describe('claiming', () => {
+  test('the first claim is as large as the slots, all recorded as started', async () => {
+    for (let i = 0; i < 50; i += 1) await kit.enqueue()
+    const gates: Deferred[] = []
+    await kit.started(
+      [
+        task(() => {
+          gates.push(deferred())
+          return gates.at(-1)?.promise
+        }),
+      ],
+      { concurrency: 8 },
+    )
+    await kit.until(() => gates.length === 8)
+    expect(claims()).toMatchObject([{ max: 8, starting: 8, suspects: 1 }])
+    await kit.pass(5_000, 50)
+    expect(await counts()).toMatchObject({ active: 8, ready: 42 })
+    for (const gate of gates) gate.resolve()
+  })
+
+  test('quick jobs are claimed ahead in hundreds, with the outcomes of those before', async () => {
+    const total = 3_000
+    for (let i = 0; i < total; i += 1) await kit.enqueue()
+    await kit.started([task(() => null)], { concurrency: 10 })
+    await kit.until(async () => (await counts()).succeeded === total)
+    const alone = kit.count('reserve')
+    expect(alone).toBeLessThan(5)
+    expect(claims().length).toBeLessThan(40)
+    expect(Math.max(...claims().map(({ max }) => max))).toBe(1_000)
+  })
+
+  test('the cap on what is claimed ahead holds', async () => {
+    for (let i = 0; i < 500; i += 1) await kit.enqueue()
+    await kit.started([task(() => null)], { concurrency: 2, prefetch: 5 })
+    await kit.until(async () => (await counts()).succeeded === 500)
+    expect(Math.max(...claims().map(({ max }) => max))).toBe(7)
+  })
+
+  test('long jobs are never hoarded', async () => {
+    for (let i = 0; i < 30; i += 1) await kit.enqueue()
+    await kit.started(
+      [task((_, { clock }) => new Promise((resolve) => clock.schedule(600, () => resolve(1))))],
+      {
+        concurrency: 4,
+      },
+    )
+    let most = 0
+    await kit.until(async () => {
+      const { active, succeeded } = await counts()
+      most = Math.max(most, active)
+      return succeeded === 30
+    })
+    expect(most).toBe(4)
+  })
+
+  test('what was claimed ahead of long jobs goes back after half a second', async () => {
+    const gates: Deferred[] = []
+    for (let i = 0; i < 100; i += 1) await kit.enqueue({ task: 'quick' })
+    const long = []
+    for (let i = 0; i < 100; i += 1) long.push(await kit.enqueue())
+    const hold = task(() => {
+      gates.push(deferred())
+      return gates.at(-1)?.promise
+    })
+    await kit.started([hold, task(() => null, { name: 'quick' })], { concurrency: 3 })
+    await kit.until(() => gates.length === 3)
+    expect((await counts()).active).toBeGreaterThan(50)
+    await kit.until(async () => (await counts()).active === 3, 700)
+    for (const id of long.slice(3))
+      expect(await kit.job(id)).toMatchObject({ state: 'ready', failures: 0, crashes: 0, suspect: false })
+    await kit.pass(3_000, 50)
+    expect((await counts()).active).toBe(3)
+    for (const gate of gates) gate.resolve()
+  })
+
+  test('queues take turns by default, and keep their order when it is given', async () => {
+    const queues = ['a', 'b', 'c']
+    const tasks = queues.map((queue) => task(() => null, { name: queue, queue }))
+    await kit.started(tasks, { pollInterval: 10 })
+    await kit.until(() => claims().length >= 6)
+    expect(new Set(claims().map(({ queues }) => queues[0]))).toEqual(new Set(queues))
+    kit.calls.length = 0
+    await kit.started(tasks, { pollInterval: 10, queues: ['c', 'a'] })
+    await kit.until(() => claims().filter(({ queues }) => queues.length === 2).length >= 4)
+    for (const { queues } of claims()) if (queues.length === 2) expect(queues).toEqual(['c', 'a'])
+  })
+})
+
+describe('an idle worker', () => {
+  test('is woken by a new job at once', async () => {
+    await kit.started([task(() => null)])
+    await kit.pass(10_000, 50)
+    const id = await kit.enqueue()
+    const tookMs = await kit.until(async () => (await kit.job(id)).state === 'succeeded')
+    expect(tookMs).toBeLessThanOrEqual(10)
+  })
+
+  test('looks seldom', async () => {
+    await kit.started([task(() => null)])
+    await kit.pass(1_000)
+    kit.calls.length = 0
+    await kit.pass(10_000)
+    expect(kit.count('reserve')).toBeGreaterThanOrEqual(8)
+    expect(kit.count('reserve')).toBeLessThanOrEqual(15)
+  })
+
+  test.each([
+    ['heard of in time', false],
+    ['without waking', true],
+  ])('starts a delayed job when it is due, %s', async (_, deaf) => {
+    if (deaf) kit.break('wake', () => new Promise(() => undefined))
+    let startedAt = 0
+    await kit.started([
+      task((__, { clock }) => {
+        startedAt = clock.monotonic()
+        return null
+      }),
+    ])
+    const dueAt = kit.clock.monotonic() + 5_432
+    await kit.enqueue({ delayMs: 5_432 })
+    await kit.until(() => startedAt > 0)
+    expect(startedAt).toBeGreaterThanOrEqual(dueAt)
+    expect(startedAt).toBeLessThanOrEqual(dueAt + 50)
+    if (deaf) kit.break('wake', (args) => ((args[1] as AbortSignal).aborted ? Promise.resolve() : undefined))
+  })
+
+  test('a retry is in time while the worker has nothing else', async () => {
+    const at: number[] = []
+    const due = { code: 'RETRY_AFTER', delay: 3_210 }
+    await kit.started([
+      task((_, { clock }) => {
+        at.push(clock.monotonic())
+        if (at.length === 1) throw due
+        return null
+      }),
+    ])
+    await kit.enqueue()
+    await kit.until(() => at.length === 2)
+    const tookMs = (at[1] ?? 0) - (at[0] ?? 0)
+    expect(tookMs).toBeGreaterThanOrEqual(3_210)
+    expect(tookMs).toBeLessThanOrEqual(3_260)
+  })
+
+  test('finds work by poll where nothing wakes it', async () => {
+    kit.break('wake', (args) => waitFor(args[1] as AbortSignal))
+    await kit.started([task(() => null)])
+    await kit.pass(3_000, 50)
+    const id = await kit.enqueue()
+    const tookMs = await kit.until(async () => (await kit.job(id)).state === 'succeeded')
+    expect(tookMs).toBeLessThanOrEqual(1_010)
+  })
+
+  test('a wake that always comes for nothing makes no busy loop', async () => {
+    kit.break('wake', () => Promise.resolve())
+    await kit.started([task(() => null)])
+    await kit.pass(1_000)
+    expect(kit.count('reserve')).toBeLessThan(250)
+  })
+
+  test('a wake that rejects is polled beneath', async () => {
+    kit.break('wake', () => Promise.reject(new Error('no socket')))
+    const id = await kit.enqueue()
+    await kit.started([task(() => null)])
+    await kit.until(async () => (await kit.job(id)).state === 'succeeded')
+    await kit.pass(2_000)
+    const later = await kit.enqueue()
+    await kit.until(async () => (await kit.job(later)).state === 'succeeded', 1_100)
+  })
+})
+
+describe('a broker that fails', () => {
+  test('claims are repeated with back-off, and work goes on when it is back', async () => {
+    const id = await kit.enqueue()
+    kit.break('reserve', () => Promise.reject(new Error('down')))
+    await kit.started([task(() => null)])
+    await kit.pass(10_000, 10)
+    expect(kit.logged('fetcher failed')[0]).toMatchObject({ level: 'error' })
+    expect(kit.logs.filter(({ level }) => level === 'error')).toHaveLength(1)
+    expect(kit.count('reserve')).toBeGreaterThan(3)
+    expect(kit.count('reserve')).toBeLessThan(40)
+    kit.heal('reserve')
+    await kit.until(async () => (await kit.job(id)).state === 'succeeded', 5_100)
+    expect(kit.logged('fetcher works again')).toHaveLength(1)
+  })
+
+  test('wakes do not shorten the back-off', async () => {
+    kit.break('reserve', () => Promise.reject(new Error('down')))
+    await kit.started([task(() => null)])
+    for (let i = 0; i < 200; i += 1) {
+      await kit.enqueue()
+      await kit.pass(10)
+    }
+    expect(kit.count('reserve')).toBeLessThan(30)
+  })
+
+  test('a claim whose reply was lost comes back when its lease is over', async () => {
+    const id = await kit.enqueue()
+    let eaten = 0
+    kit.break('reserve', async (_, through) => {
+      const reply = (await through()) as { jobs: unknown[] }
+      if (reply.jobs.length === 0 || eaten++ > 0) return reply
+      throw new Error('reply lost')
+    })
+    await kit.started([task(() => null)], { lease: '2s' })
+    const tookMs = await kit.until(async () => (await kit.job(id)).state === 'succeeded')
+    expect(tookMs).toBeGreaterThanOrEqual(1_900)
+    expect(tookMs).toBeLessThanOrEqual(3_000)
+    expect(await kit.job(id)).toMatchObject({ failures: 0 })
+  })
+})
+
+test('prefetched jobs whose lease may be over are not started', async () => {
+  const gate = deferred()
+  let ran = 0
+  await kit.started(
+    [
+      task(() => {
+        ran += 1
+        return null
+      }),
+      task(() => gate.promise, { name: 'hold' }),
+    ],
+    { concurrency: 1, lease: '300ms' },
+  )
+  for (let i = 0; i < 20; i += 1) await kit.enqueue()
+  await kit.until(() => ran === 20)
+  // The keeper cannot renew, and the clock leaps beyond the lease before the next job gets its slot.
+  kit.break('extend', () => new Promise(() => undefined))
+  await kit.enqueue({ task: 'hold' })
+  for (let i = 0; i < 20; i += 1) await kit.enqueue()
+  await kit.until(async () => (await counts()).active > 1)
+  const before = ran
+  kit.clock.advance(299)
+  gate.resolve()
+  kit.clock.advance(2)
+  await turns(1)
+  expect(ran).toBe(before)
+  kit.break('extend', () => Promise.resolve([]))
+  await kit.until(() => ran === 40)
+})
+
+function waitFor(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
