@@ -52,13 +52,17 @@ export function boundedMs(path: string, value: Duration, minMs: number): number 
   throw invalidOption(path, value, `it is at least ${minMs} ms`)
 }
 
-/** The known name that is at most a third of its letters away. */
+/** The known name that begins with it, else the one that is a few letters away. */
 export function closest(name: string, known: readonly string[]): string | undefined {
+  const word = name.slice(0, 60).toLowerCase()
+  const begun = word.length >= 3 ? known.find((one) => one.toLowerCase().startsWith(word)) : undefined
+  if (begun !== undefined) return begun
   let best: string | undefined
   let bestDistance = Number.POSITIVE_INFINITY
   for (const candidate of known) {
-    const away = distance(name.toLowerCase(), candidate.toLowerCase())
-    if (away < bestDistance && away <= Math.max(1, Math.floor(candidate.length / 3))) {
+    const away = distance(word, candidate.toLowerCase())
+    const near = candidate.length < 4 ? 1 : Math.max(2, Math.floor(candidate.length / 3))
+    if (away < bestDistance && away <= near) {
       best = candidate
       bestDistance = away
     }

@@ -65,10 +65,10 @@ async function drainOnce({ app, broker }: Bench, { concurrency }: DrainOptions):
     const fresh = queues.filter((queue) => !served.has(queue))
     if (fresh.length === 0) return
     for (const queue of queues) served.add(queue)
-    const worker = app.worker({ queues, concurrency })
+    const worker = app.worker({ queues: [...served], concurrency })
     await worker.start()
     try {
-      await untilIdle(broker, queues)
+      await untilIdle(broker, [...served])
     } finally {
       await worker.stop()
     }
