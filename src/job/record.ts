@@ -203,8 +203,8 @@ export function packRare(
 ): string | null {
   const rare: Record<string, unknown> = { ...spec.extra }
   for (const field of RARE) if (spec[field] !== undefined) rare[field] = spec[field]
-  if (!sameRetention(spec.retention, defaults.retention)) rare['retention'] = spec.retention
-  if (spec.maxCrashes !== defaults.maxCrashes) rare['maxCrashes'] = spec.maxCrashes
+  if (!sameRetention(spec.retention, defaults.retention)) rare.retention = spec.retention
+  if (spec.maxCrashes !== defaults.maxCrashes) rare.maxCrashes = spec.maxCrashes
   for (const _ in rare) return JSON.stringify(rare)
   return null
 }
