@@ -1,4 +1,5 @@
 // What the example asks Offstage about its jobs, all of it through their handles.
+import { hasCode } from 'offstage'
 import { parseBook } from './tasks.ts'
 
 /** The answer of `GET /jobs`. */
@@ -15,27 +16,19 @@ export interface JobView {
 
 /** One job, or undefined where none is kept under that id. */
 export async function viewJob(id: string): Promise<JobView | undefined> {
-  const job = await parseBook.job(id).snapshot()
+  const job = await parseBook.job(id).record()
   if (job === undefined) return undefined
   const { state, result, attempts, error } = job
   return { id, state, attempts: attempts.length, result, error: error?.message }
 }
 
-export interface WaitOptions {
-  /** Ends the wait early; the jobs go on. */
-  signal: AbortSignal
-  /** Called each time one more job has ended, well or badly. */
-  onEnded(): void
-}
-
 /** Waits until every job has ended. The handles share one watch, so a thousand of them are as cheap as one. */
-export async function waitForAll(ids: readonly string[], { signal, onEnded }: WaitOptions): Promise<void> {
+export async function waitForAll(ids: readonly string[], onEnded: () => void): Promise<void> {
   await Promise.all(
     ids.map(async (id) => {
       try {
-        await parseBook.job(id).result({ signal })
+        await parseBook.job(id).result()
       } catch (error) {
-        if (signal.aborted) return
         if (!isBadEnd(error)) throw error
       }
       onEnded()
@@ -45,9 +38,7 @@ export async function waitForAll(ids: readonly string[], { signal, onEnded }: Wa
 
 /** True where the error says that the job itself ended badly, and not that asking for it did. */
 function isBadEnd(error: unknown): boolean {
-  return (
-    error instanceof Error && 'code' in error && ['JOB_FAILED', 'JOB_CANCELLED'].includes(String(error.code))
-  )
+  return hasCode(error, 'JOB_FAILED') || hasCode(error, 'JOB_CANCELLED')
 }
 
 /** How a run went, told from the records of its jobs. */
@@ -65,7 +56,7 @@ export interface Outcome {
 /** Reads the jobs and adds them up. */
 export async function tellOutcome(ids: readonly string[]): Promise<Outcome> {
   const outcome: Outcome = { succeeded: 0, failed: 0, retried: 0, extraAttempts: 0, reasons: new Map() }
-  const jobs = await Promise.all(ids.map((id) => parseBook.job(id).snapshot()))
+  const jobs = await Promise.all(ids.map((id) => parseBook.job(id).record()))
   for (const job of jobs) {
     if (job === undefined) continue
     const extra = Math.max(0, job.attempts.length - 1)

@@ -50,10 +50,13 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain('Scheduled 20 books; 0 were known already.')
     expect(stdout).toContain('20 of 20 books done')
-    const parsed = Number(/books parsed +(\d+) of 20/.exec(stdout)?.[1])
-    const dead = Number(/dead-lettered +(\d+)/.exec(stdout)?.[1])
-    expect(parsed + dead).toBe(20)
-    expect(parsed).toBeGreaterThan(15)
+    // One of the first twenty pages always answers 500; the trouble of all others passes.
+    expect(stdout).toContain('books parsed   19 of 20')
+    expect(stdout).toMatch(/dead-lettered +1\n +1 × the site answered 500\n/)
+    const retried = /retried +(\d+) jobs, (\d+) attempts/.exec(stdout)
+    // Four pages fail twice, two are throttled and one is cut short; the broken one is tried four times.
+    expect(Number(retried?.[1])).toBeGreaterThanOrEqual(8)
+    expect(Number(retried?.[2])).toBeGreaterThanOrEqual(14)
     expect(stdout).toMatch(/time +[\d.]+ s, \d+ jobs a second/)
     expect(stdout).toMatch(/web service +p99 [\d.]+ ms/)
   })

@@ -51,13 +51,11 @@ async function parseAll(options: Options, { site, service, stop }: Stage): Promi
   await enqueueAll(urls, service.url)
   const progress = showProgress(process.stdout, urls.length)
   let done = 0
-  await waitForAll(urls, {
-    signal: stop,
-    onEnded() {
-      done += 1
-      progress.update(done)
-    },
+  const all = waitForAll(urls, () => {
+    done += 1
+    progress.update(done)
   })
+  await Promise.race([all, aborted(stop)])
   const tookMs = performance.now() - startedAt
   const report = await probe.stop()
   progress.end()
