@@ -89,7 +89,7 @@ export const oneHolder: Law = {
     {
       name: 'tokens grow also for an id that was removed and used again',
       async run(context) {
-        await context.enqueue(spec({ id: 'again', retention: AT_ONCE }))
+        await context.enqueue(spec({ id: 'again' }))
         const first = await context.claim()
         await context.settled(succeeded(first))
         await context.broker.remove({ ids: ['again'] })

@@ -98,7 +98,7 @@ export const limitsHold: Law = {
             const { jobs } = await broker.reserve(request({ max: 2 }))
             held += jobs.length
             most = Math.max(most, held)
-            if (jobs.length === 0) await context.step()
+            await context.step()
             // From here on the slots may be taken again by others.
             held -= jobs.length
             done += jobs.length
