@@ -97,11 +97,13 @@ export class Executor {
   /** Ends an aborted attempt without its handler, which goes on unheard. */
   abandon(attempt: Attempt): void {
     if (attempt.ended || attempt.aborted === undefined) return
-    const { id, task, queue } = attempt.job
-    this.#env.logger.warn(
-      { job: id, task, queue, reason: attempt.aborted.code },
-      'a handler did not heed its signal; its attempt was ended without it',
-    )
+    if (attempt.begun) {
+      const { id, task, queue } = attempt.job
+      this.#env.logger.warn(
+        { job: id, task, queue, reason: attempt.aborted.code },
+        'a handler did not heed its signal; its attempt was ended without it',
+      )
+    }
     this.#end(attempt, abortedEnding(attempt.job, policyOf(attempt), attempt.aborted))
   }
 
@@ -200,7 +202,8 @@ export class Executor {
   }
 
   /** What a handler says after its attempt was ended is heard by the log alone. */
-  #late({ job }: Attempt, verb: 'returned' | 'threw', error?: unknown): void {
+  #late({ job, begun }: Attempt, verb: 'returned' | 'threw', error?: unknown): void {
+    if (!begun) return
     this.#env.logger.warn(
       {
         job: job.id,
