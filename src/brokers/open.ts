@@ -1,26 +1,48 @@
-// From a URL to a broker. Each broker is loaded when a URL asks for it, and only then.
+// From a URL to a broker. Each broker's module is loaded when its scheme is asked for, and not before.
 import type { Broker } from '../broker/contract.ts'
 import { OffstageError } from '../errors/error.ts'
-import type { Logger } from '../runtime/logger.ts'
+import type { Clock } from '../runtime/clock.ts'
 
-export interface OpenOptions {
+export interface OpenBrokerOptions {
+  /** Where relative paths start. Default the working directory. */
+  readonly baseDir?: string | undefined
+  /** Default `default`. */
   readonly namespace?: string | undefined
-  readonly logger?: Logger | undefined
+  /** Broker time, where the broker keeps it itself. Default the system's. */
+  readonly clock?: Clock | undefined
+}
+
+type Make = (url: string, options: OpenBrokerOptions) => Promise<Broker>
+
+const schemes: { readonly [scheme: string]: Make } = {
+  memory: async (url, { namespace, clock }) => {
+    if (!/^memory:(\/\/)?$/.test(url))
+      throw new OffstageError('OPTION_INVALID', "broker is a memory URL with more in it; write 'memory:'", {
+        details: { path: 'broker' },
+      })
+    const { memory } = await import('./memory/memory.ts')
+    return memory({ namespace, clock })
+  },
+  sqlite: async (url, { baseDir, namespace, clock }) => {
+    const { sqlite } = await import('./sqlite/sqlite.ts')
+    const { parseUrl } = await import('./sqlite/options.ts')
+    return sqlite({ ...parseUrl(url), baseDir, namespace, clock })
+  },
 }
 
 /**
- * The broker that a URL names, not open yet.
+ * A broker by its URL, not yet opened.
  *
- * @throws BROKER_UNKNOWN
+ * @throws BROKER_UNKNOWN, OPTION_INVALID. Messages never hold the URL, which may hold credentials.
  */
-export async function openBroker(url: string, options: OpenOptions = {}): Promise<Broker> {
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase()
-  if (scheme === 'memory') {
-    const { memory } = await import('./memory/memory.ts')
-    return memory({ namespace: options.namespace })
-  }
-  throw new OffstageError(
-    'BROKER_UNKNOWN',
-    `no broker has the scheme of '${(scheme ?? url).slice(0, 40)}'; the known ones are memory:`,
-  )
+export async function openBroker(url: string, options: OpenBrokerOptions = {}): Promise<Broker> {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase() ?? ''
+  const make = Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined
+  if (make !== undefined) return make(url, options)
+  const known = Object.keys(schemes).map((name) => `${name}:`)
+  const said =
+    scheme === '' ? 'a broker URL has no scheme' : `no broker has the URL scheme '${scheme.slice(0, 20)}:'`
+  throw new OffstageError('BROKER_UNKNOWN', `${said}; the known ones are ${known.join(', ')}`, {
+    details: { path: 'broker' },
+  })
 }

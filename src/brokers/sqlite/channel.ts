@@ -1,0 +1,121 @@
+// The way to the broker's thread: gathers the calls of a moment into one message, matches answers to calls, and keeps
+// the process alive while a call is under way, and only then.
+import type { Worker } from 'node:worker_threads'
+import { errorCodes } from '../../errors/codes.ts'
+import { OffstageError } from '../../errors/error.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { startThread } from '../../runtime/threads.ts'
+import type { FromThread, Request, SentError, ThreadData, ToThread } from './protocol.ts'
+
+interface Pending {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: OffstageError) => void
+}
+
+type News = Pick<FromThread, 'news' | 'events'>
+
+export class Channel {
+  readonly #worker: Worker
+  readonly #clock: Clock | undefined
+  readonly #heard: (news: News) => void
+  readonly #pending = new Map<number, Pending>()
+  #outgoing: Request[] = []
+  #transfers: ArrayBuffer[] = []
+  #flags: { waiting?: boolean; listening?: boolean } = {}
+  #lastId = 0
+  #planned = false
+  #gone: OffstageError | undefined
+
+  /**
+   * @param clock broker time, where it is not the system's
+   * @param heard called for news, after the answers that came with them
+   */
+  constructor(data: ThreadData, clock: Clock | undefined, heard: (news: News) => void) {
+    this.#clock = clock
+    this.#heard = heard
+    const source = import.meta.url.endsWith('.ts')
+    this.#worker = startThread(
+      new URL(source ? './thread.ts' : './thread.js', import.meta.url),
+      data,
+      'offstage-sqlite',
+    )
+    this.#worker.unref()
+    this.#worker.on('message', (message: FromThread) => this.#receive(message))
+    this.#worker.on('error', (cause) =>
+      this.#end(`the thread of the SQLite broker failed: ${String(cause)}`, cause),
+    )
+    this.#worker.on('exit', () => this.#end('the SQLite broker was closed'))
+  }
+
+  /** @throws whatever the call is answered with, BROKER_CLOSED where the thread has ended */
+  call<T>(call: Request['call'], args: readonly unknown[], transfer?: Uint8Array<ArrayBuffer>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#gone !== undefined) {
+        reject(this.#gone)
+        return
+      }
+      this.#lastId += 1
+      if (this.#pending.size === 0) this.#worker.ref()
+      this.#pending.set(this.#lastId, { resolve: resolve as (value: unknown) => void, reject })
+      this.#outgoing.push({ id: this.#lastId, call, args })
+      if (transfer !== undefined && transfer.length > 0) this.#transfers.push(transfer.buffer)
+      this.#plan()
+    })
+  }
+
+  tell(flags: { waiting?: boolean; listening?: boolean }): void {
+    Object.assign(this.#flags, flags)
+    if (this.#gone === undefined) this.#plan()
+  }
+
+  async close(): Promise<void> {
+    if (this.#gone !== undefined) return
+    await this.call('close', [])
+    await this.#worker.terminate()
+  }
+
+  /** Calls made in the same turn of the event loop share a message, so that the departure is a microtask away. */
+  #plan(): void {
+    if (this.#planned) return
+    this.#planned = true
+    queueMicrotask(() => {
+      this.#planned = false
+      if (this.#gone !== undefined) return
+      const clock = this.#clock
+      const message: ToThread = {
+        requests: this.#outgoing,
+        ...(clock === undefined ? {} : { reading: { wall: clock.now(), monotonic: clock.monotonic() } }),
+        ...this.#flags,
+      }
+      const transfers = this.#transfers
+      this.#outgoing = []
+      this.#transfers = []
+      this.#flags = {}
+      this.#worker.postMessage(message, transfers)
+    })
+  }
+
+  #receive({ answers, news, events }: FromThread): void {
+    for (const answer of answers) {
+      const pending = this.#pending.get(answer.id)
+      this.#pending.delete(answer.id)
+      if ('error' in answer) pending?.reject(received(answer.error))
+      else pending?.resolve(answer.value)
+    }
+    if (answers.length > 0 && this.#pending.size === 0) this.#worker.unref()
+    if (news !== undefined || events !== undefined) this.#heard({ news, events })
+  }
+
+  #end(message: string, cause?: unknown): void {
+    if (this.#gone === undefined) {
+      const code = cause === undefined ? 'BROKER_CLOSED' : 'STORE_FAILED'
+      this.#gone = new OffstageError(code, message, cause === undefined ? {} : { cause })
+    }
+    for (const { reject } of this.#pending.values()) reject(this.#gone)
+    this.#pending.clear()
+  }
+}
+
+function received({ code, message, details }: SentError): OffstageError {
+  return new OffstageError(code in errorCodes ? code : 'STORE_FAILED', message, { details })
+}

@@ -1,0 +1,146 @@
+// What an outcome, or the loss of its worker, does to a job. Pure: it decides, and the moves carry it out.
+import type { Outcome } from '../../broker/contract.ts'
+import { defaultMaxCrashes } from '../../job/defaults.ts'
+import {
+  type AttemptRecord,
+  MAX_ATTEMPT_RECORDS,
+  type Payload,
+  type StoredError,
+  unpackRare,
+} from '../../job/record.ts'
+import type { Reason } from '../../job/states.ts'
+import { FLAG } from './flags.ts'
+import { has, type JobRow, readAttempts } from './row.ts'
+
+type Next =
+  | { readonly state: 'succeeded'; readonly result: Payload }
+  | { readonly state: 'failed'; readonly reason: Reason; readonly error: StoredError }
+  | { readonly state: 'cancelled'; readonly reason: Reason }
+  /** Back to its old place in line. */
+  | { readonly state: 'ready' }
+  /** At the end of its lane, when that time has come. */
+  | { readonly state: 'scheduled'; readonly dueAt: number }
+
+export interface Ruling {
+  readonly next: Next
+  readonly failures: number
+  readonly crashes: number
+  readonly suspect: boolean
+  /** Whether an attempt has run. */
+  readonly begun: boolean
+  readonly startedAt: number | null
+  readonly unknownSince: number | null
+  /** JSON of the error that the record shows from now on. */
+  readonly error: string | null
+  readonly attempts: string | null
+}
+
+/** What the outcome of a claim leads to. The caller has checked the token. */
+export function ruleOutcome(row: JobRow, outcome: Outcome, now: number, worker: string): Ruling {
+  const began = hasRun(outcome)
+  const error = 'error' in outcome ? outcome.error : undefined
+  const claimedAt = row.claimed_at ?? now
+  const startedAt = began ? Math.max(row.created_at, now - (outcome.ranMs ?? now - claimedAt)) : null
+  const kind = has(row, FLAG.cancelling) && outcome.kind !== 'succeeded' ? 'cancelled' : outcome.kind
+  const attempt = { worker, token: row.token, startedAt: startedAt ?? now, endedAt: now, outcome: kind }
+  // The attempt that succeeded is told by the columns of its row.
+  const written = kind !== 'succeeded' && (began || kind === 'unknown' || kind === 'failed')
+  const earlier = row.begun === 1 ? (readAttempts(row).at(-1)?.startedAt ?? null) : null
+  return {
+    next: follow(row, outcome, now),
+    failures: row.failures + (countsFailure(outcome) ? 1 : 0),
+    crashes: row.crashes,
+    suspect: false,
+    begun: row.begun === 1 || began,
+    startedAt: startedAt ?? earlier,
+    unknownSince: unknownSince(row, outcome, now),
+    error: error !== undefined ? JSON.stringify(error) : outcome.kind === 'succeeded' ? null : row.error,
+    attempts: written
+      ? withAttempt(row, error === undefined ? attempt : { ...attempt, error })
+      : row.attempts,
+  }
+}
+
+/** What becomes of a claim whose lease has ended. */
+export function ruleLost(row: JobRow, now: number, worker: string): Ruling {
+  const started = row.started === 1
+  const counted = started && row.suspect === 1
+  const crashes = row.crashes + (counted ? 1 : 0)
+  const maxCrashes = unpackRare(row.rare).maxCrashes ?? defaultMaxCrashes
+  const crash = crashError(crashes)
+  const next: Next = has(row, FLAG.cancelling)
+    ? { state: 'cancelled', reason: 'by-request' }
+    : counted && crashes >= maxCrashes
+      ? { state: 'failed', reason: 'crashes-exhausted', error: crash }
+      : { state: 'ready' }
+  const startedAt = row.claimed_at ?? now
+  return {
+    next,
+    failures: row.failures,
+    crashes,
+    suspect: row.suspect === 1 || started,
+    begun: row.begun === 1 || started,
+    startedAt: row.started_at,
+    unknownSince: row.unknown_since,
+    error: counted ? JSON.stringify(crash) : row.error,
+    attempts: counted
+      ? withAttempt(row, {
+          worker,
+          token: row.token,
+          startedAt,
+          endedAt: now,
+          outcome: 'crashed',
+          error: crash,
+        })
+      : row.attempts,
+  }
+}
+
+function follow(row: JobRow, outcome: Outcome, now: number): Next {
+  if (outcome.kind === 'succeeded') return { state: 'succeeded', result: outcome.result }
+  if (has(row, FLAG.cancelling)) return { state: 'cancelled', reason: 'by-request' }
+  switch (outcome.kind) {
+    case 'failed':
+      return { state: 'failed', reason: outcome.reason, error: outcome.error }
+    case 'cancelled':
+      return { state: 'cancelled', reason: 'by-request' }
+    case 'released':
+      return { state: 'ready' }
+    case 'retry':
+    case 'snoozed':
+    case 'unknown':
+      return { state: 'scheduled', dueAt: now + outcome.delayMs }
+  }
+}
+
+/** What never ran says so by giving no run time; a result, a failure and a snooze can only come from a run. */
+function hasRun(outcome: Outcome): boolean {
+  if (outcome.ranMs !== undefined) return true
+  return outcome.kind === 'succeeded' || outcome.kind === 'retry' || outcome.kind === 'snoozed'
+}
+
+function countsFailure(outcome: Outcome): boolean {
+  if (outcome.kind === 'retry') return true
+  return (
+    outcome.kind === 'failed' &&
+    (outcome.reason === 'attempts-exhausted' || outcome.reason === 'non-retryable')
+  )
+}
+
+function unknownSince(row: JobRow, outcome: Outcome, now: number): number | null {
+  if (outcome.kind === 'unknown') return row.unknown_since ?? now
+  return outcome.kind === 'released' ? row.unknown_since : null
+}
+
+function withAttempt(row: JobRow, attempt: AttemptRecord): string {
+  return JSON.stringify([...readAttempts(row), attempt].slice(-MAX_ATTEMPT_RECORDS))
+}
+
+function crashError(crashes: number): StoredError {
+  return {
+    name: 'OffstageError',
+    message: `the job's worker was lost while it ran, ${crashes} ${crashes === 1 ? 'time' : 'times'} counted`,
+    code: 'WORKER_CRASHED',
+    fingerprint: 'WORKER_CRASHED',
+  }
+}

@@ -1,0 +1,136 @@
+// Opening a store: making the file, telling it from a file of something else, settings, migrations, namespace.
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { OffstageError } from '../../errors/error.ts'
+import type { Database, Engine } from './engine.ts'
+import { isBusy, toStoreError } from './errors.ts'
+import { pause } from './pause.ts'
+import { migrations } from './sql.generated.ts'
+
+/** 'Offs' in ASCII: what the file says it is, in its header. */
+export const APPLICATION_ID = 0x4f666673
+export const SCHEMA_VERSION: number = migrations.length
+/** The oldest schema that can read what this one writes. */
+const READABLE_BY = 1
+
+const CACHE_KIB = 65_536
+/** Pages in the log before they are moved into the file: some 16 MB. */
+const CHECKPOINT_PAGES = 4_000
+const MOST_TRIES = 2_000
+
+export interface StoreSettings {
+  readonly file: string
+  readonly durability: 'full' | 'normal'
+  readonly namespace: string
+}
+
+/** @throws STORE_*, OPTION_INVALID for another namespace */
+export function openStore(engine: Engine, settings: StoreSettings): Database {
+  const { file } = settings
+  let db: Database | undefined
+  try {
+    if (file !== ':memory:') makeFile(file)
+    db = engine.open(file)
+    const opened = db
+    patiently(() => checkOwner(opened, file))
+    patiently(() => configure(opened, settings))
+    patiently(() => migrate(opened, settings))
+    return opened
+  } catch (error) {
+    db?.close()
+    throw toStoreError(error, file)
+  }
+}
+
+/** The file is made here, so that nobody else can read it from its first moment; the engine gives its others the same mode. */
+function makeFile(file: string): void {
+  if (existsSync(file)) return
+  mkdirSync(dirname(file), { recursive: true })
+  closeSync(openSync(file, 'a', 0o600))
+}
+
+function number(db: Database, sql: string): number {
+  return Number(db.prepare(sql).get()?.[0] ?? 0)
+}
+
+function checkOwner(db: Database, file: string): void {
+  const id = number(db, 'PRAGMA application_id')
+  if (id === APPLICATION_ID) return
+  if (id === 0 && number(db, 'SELECT count(*) FROM sqlite_schema') === 0) return
+  throw new OffstageError(
+    'STORE_NOT_A_DATABASE',
+    `${file} is a database of something else. Name another file; nothing was changed.`,
+  )
+}
+
+function configure(db: Database, { durability }: StoreSettings): void {
+  db.exec('PRAGMA busy_timeout = 0')
+  db.prepare('PRAGMA journal_mode = WAL').get()
+  db.exec(`PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`)
+  db.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
+  db.exec('PRAGMA temp_store = MEMORY')
+  db.prepare(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`).get()
+}
+
+function migrate(db: Database, { file, namespace }: StoreSettings): void {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const version = number(db, 'PRAGMA user_version')
+    if (version > SCHEMA_VERSION) checkReadable(db, file)
+    for (const migration of migrations) if (migration.version > version) db.exec(migration.sql)
+    if (version < SCHEMA_VERSION) {
+      db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
+      db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+      saveMeta(db, 'readable_by', String(READABLE_BY))
+    }
+    checkNamespace(db, file, namespace)
+    db.exec('COMMIT')
+  } catch (error) {
+    if (db.inTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+function checkReadable(db: Database, file: string): void {
+  const readableBy = Number(readMeta(db, 'readable_by') ?? SCHEMA_VERSION + 1)
+  if (readableBy <= SCHEMA_VERSION) return
+  throw new OffstageError(
+    'STORE_TOO_NEW',
+    `${file} can only be read by versions that know schema ${readableBy}; this one knows ${SCHEMA_VERSION}. Update the library.`,
+  )
+}
+
+function checkNamespace(db: Database, file: string, namespace: string): void {
+  const there = readMeta(db, 'namespace')
+  if (there === undefined) saveMeta(db, 'namespace', namespace)
+  else if (there !== namespace) {
+    throw new OffstageError(
+      'OPTION_INVALID',
+      `${file} holds the namespace '${there}', not '${namespace}'; a file holds one`,
+      { details: { path: 'namespace' } },
+    )
+  }
+}
+
+function readMeta(db: Database, key: string): string | undefined {
+  return db.prepare('SELECT value FROM meta WHERE key = ?').get<[string]>(key)?.[0]
+}
+
+function saveMeta(db: Database, key: string, value: string): void {
+  db.prepare(
+    'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+  ).run(key, value)
+}
+
+/** Waits for others that hold the file. */
+function patiently(step: () => void): void {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      step()
+      return
+    } catch (error) {
+      if (!isBusy(error) || tries === MOST_TRIES) throw error
+      pause(tries)
+    }
+  }
+}

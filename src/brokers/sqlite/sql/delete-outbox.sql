@@ -1,0 +1,7 @@
+-- All of it is spread.
+-- Parameters: id
+-- Returns: nothing
+-- Cost: one row
+-- Called by: dependents.ts
+
+DELETE FROM outbox WHERE id = ?

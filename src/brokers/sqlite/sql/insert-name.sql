@@ -1,0 +1,7 @@
+-- Gives a name its number.
+-- Parameters: name
+-- Returns: nothing
+-- Cost: one row
+-- Called by: names.ts
+
+INSERT INTO names (name) VALUES (?)

@@ -1,0 +1,7 @@
+-- Where the events end.
+-- Parameters: none
+-- Returns: id
+-- Cost: one row
+-- Called by: events.ts, when somebody starts to listen
+
+SELECT id FROM events ORDER BY id DESC LIMIT 1

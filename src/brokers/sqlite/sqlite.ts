@@ -1,0 +1,286 @@
+// The SQLite broker, as the main thread sees it: each call becomes a message to the thread that owns the file. Jobs live
+// in one file, which several processes may use at once.
+import type {
+  Broker,
+  BrokerHealth,
+  Capabilities,
+  CounterRow,
+  ExtendAnswer,
+  GroupAnswer,
+  HeldLease,
+  JobEvent,
+  JobPage,
+  JobSelection,
+  LimitRule,
+  ListRequest,
+  LogLine,
+  MaintainReport,
+  Note,
+  QueueInfo,
+  Reserved,
+  ReserveRequest,
+  Schedule,
+  SelectionAnswer,
+  Settled,
+  SettleRequest,
+  Step,
+  WorkerInfo,
+} from '../../broker/contract.ts'
+import { OffstageError } from '../../errors/error.ts'
+import type { JobRecord, JobSpec } from '../../job/record.ts'
+import { Channel } from './channel.ts'
+import type { PlainCall } from './core.ts'
+import { readOptions, type Settings, type SqliteOptions } from './options.ts'
+import { Waiters } from './waiters.ts'
+import {
+  type ClaimColumns,
+  packOutcomes,
+  packSpecs,
+  type SettledColumns,
+  unpackClaims,
+  unpackSettled,
+} from './wire.ts'
+
+export type { SqliteOptions } from './options.ts'
+
+/**
+ * A broker that keeps its jobs in one SQLite file: `sqlite('sqlite:./jobs.db')`, `sqlite({ file: 'jobs.db' })`.
+ *
+ * @throws OPTION_INVALID
+ */
+export function sqlite(options: string | SqliteOptions): SqliteBroker {
+  return new SqliteBroker(readOptions(options))
+}
+
+type Listener = (events: readonly JobEvent[]) => void
+
+export class SqliteBroker implements Broker {
+  readonly name = 'sqlite'
+  readonly namespace: string
+  readonly capabilities: Capabilities
+  readonly #settings: Settings
+  readonly #waiters: Waiters
+  readonly #listeners = new Set<Listener>()
+  #channel: Channel | undefined
+  #opening: Promise<void> | undefined
+  #closed = false
+  readonly #ended = new AbortController()
+
+  constructor(settings: Settings) {
+    const inMemory = settings.file === ':memory:'
+    this.#settings = settings
+    this.namespace = settings.namespace
+    this.capabilities = {
+      durability: inMemory ? 'none' : settings.durability === 'full' ? 'machine' : 'process',
+      shared: !inMemory,
+      wakesOthers: !inMemory,
+      outages: false,
+      records: true,
+      transactions: false,
+    }
+    this.#waiters = new Waiters((waiting) => this.#channel?.tell({ waiting }))
+  }
+
+  open(): Promise<void> {
+    if (this.#closed) return Promise.reject(closedError('was closed'))
+    this.#opening ??= this.#start().catch((error: unknown) => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  async #start(): Promise<void> {
+    const { file, durability, namespace, engine, clock } = this.#settings
+    const channel = new Channel({ file, durability, namespace, engine }, clock, ({ news, events }) => {
+      if (news === 'all') this.#waiters.tellAll()
+      else if (news !== undefined) this.#waiters.tell(news)
+      if (events !== undefined)
+        for (const listener of [...this.#listeners]) queueMicrotask(() => listener(events))
+    })
+    try {
+      await channel.call('open', [])
+      this.#channel = channel
+    } catch (error) {
+      await channel.close()
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#ended.abort()
+    this.#listeners.clear()
+    await this.#opening?.catch(() => undefined)
+    const channel = this.#channel
+    this.#channel = undefined
+    await channel?.close()
+  }
+
+  health(): Promise<BrokerHealth> {
+    return this.#send('health', [])
+  }
+
+  // ── the message half ───────────────────────────────────────────────────────────────────────────────────────────
+
+  enqueue(groups: readonly (readonly JobSpec[])[]): Promise<readonly GroupAnswer[]> {
+    const specs = packSpecs(groups)
+    return this.#send('enqueue', [specs], specs.bytes)
+  }
+
+  async reserve(request: ReserveRequest): Promise<Reserved> {
+    return this.#reserved(request, unpackClaims(await this.#send<ClaimColumns>('reserve', [request])))
+  }
+
+  async settle({ outcomes, started, next }: SettleRequest): Promise<Settled> {
+    const columns = packOutcomes(outcomes)
+    const args = [{ outcomes: columns, started, next }]
+    const settled = unpackSettled(await this.#send<SettledColumns>('settle', args, columns.bytes))
+    if (next !== undefined && settled.next !== undefined) this.#reserved(next, settled.next)
+    return settled
+  }
+
+  extend(leases: readonly HeldLease[], leaseMs: number): Promise<readonly ExtendAnswer[]> {
+    return this.#plain('extend', leases, leaseMs)
+  }
+
+  wake(queues: readonly string[], signal: AbortSignal): Promise<void> {
+    if (this.#channel === undefined) return Promise.resolve()
+    return this.#waiters.wait(queues, AbortSignal.any([signal, this.#ended.signal]))
+  }
+
+  maintain(): Promise<MaintainReport> {
+    return this.#plain('maintain')
+  }
+
+  /** What was taken empties the news that it answers. */
+  #reserved(request: ReserveRequest, reserved: Reserved): Reserved {
+    if (reserved.jobs.length < request.max) this.#waiters.drained(request.queues)
+    return reserved
+  }
+
+  // ── the record half ────────────────────────────────────────────────────────────────────────────────────────────
+
+  async get(ids: readonly string[]): Promise<readonly (JobRecord | undefined)[]> {
+    const records = await this.#send<(JobRecord | undefined)[]>('get', [ids])
+    return records.map((record) => record && { ...record, namespace: this.namespace })
+  }
+
+  async list(request: ListRequest): Promise<JobPage> {
+    const page = await this.#send<JobPage>('list', [request])
+    return { ...page, jobs: page.jobs.map((record) => ({ ...record, namespace: this.namespace })) }
+  }
+
+  cancel(selection: JobSelection): Promise<SelectionAnswer> {
+    return this.#plain('cancel', selection)
+  }
+
+  retry(selection: JobSelection): Promise<SelectionAnswer> {
+    return this.#plain('retry', selection)
+  }
+
+  remove(selection: JobSelection): Promise<SelectionAnswer> {
+    return this.#plain('remove', selection)
+  }
+
+  promote(selection: JobSelection): Promise<SelectionAnswer> {
+    return this.#plain('promote', selection)
+  }
+
+  publish(workflow: string): Promise<boolean> {
+    return this.#plain('publish', workflow)
+  }
+
+  queues(): Promise<readonly QueueInfo[]> {
+    return this.#plain('queues')
+  }
+
+  pause(queue: string, paused: boolean): Promise<void> {
+    return this.#plain('pause', queue, paused)
+  }
+
+  limit(rules: readonly LimitRule[]): Promise<void> {
+    return this.#plain('limit', rules)
+  }
+
+  limits(): Promise<readonly LimitRule[]> {
+    return this.#plain('limits')
+  }
+
+  beat(worker: Omit<WorkerInfo, 'seenAt'>, ttlMs: number): Promise<void> {
+    return this.#plain('beat', worker, ttlMs)
+  }
+
+  leave(worker: string): Promise<void> {
+    return this.#plain('leave', worker)
+  }
+
+  workers(): Promise<readonly WorkerInfo[]> {
+    return this.#plain('workers')
+  }
+
+  putSchedule(schedule: Schedule): Promise<void> {
+    return this.#plain('putSchedule', schedule)
+  }
+
+  schedules(): Promise<readonly Schedule[]> {
+    return this.#plain('schedules')
+  }
+
+  removeSchedule(id: string): Promise<boolean> {
+    return this.#plain('removeSchedule', id)
+  }
+
+  fire(tick: Parameters<Broker['fire']>[0]): Promise<boolean> {
+    const { schedule, tick: at, nextAt, job } = tick
+    return this.#send('fire', [{ schedule, tick: at, nextAt }, packSpecs([[job]])])
+  }
+
+  write(notes: readonly Note[]): Promise<readonly ('ok' | 'lost')[]> {
+    return this.#plain('write', notes)
+  }
+
+  logs(id: string, afterSeq?: number): Promise<readonly LogLine[]> {
+    return this.#plain('logs', id, afterSeq)
+  }
+
+  steps(id: string): Promise<readonly Step[]> {
+    return this.#plain('steps', id)
+  }
+
+  async events(listener: Listener, signal: AbortSignal): Promise<void> {
+    if (this.#channel === undefined || signal.aborted) return
+    // The same function may listen twice.
+    const mine: Listener = (events) => listener(events)
+    this.#listeners.add(mine)
+    if (this.#listeners.size === 1) this.#channel.tell({ listening: true })
+    const stop = (): void => {
+      if (this.#listeners.delete(mine) && this.#listeners.size === 0)
+        this.#channel?.tell({ listening: false })
+    }
+    signal.addEventListener('abort', stop, { once: true })
+  }
+
+  counters(fromAt: number, toAt: number): Promise<readonly CounterRow[]> {
+    return this.#plain('counters', fromAt, toAt)
+  }
+
+  #plain<C extends PlainCall>(call: C, ...args: Parameters<Broker[C]>): ReturnType<Broker[C]> {
+    return this.#send(call, args) as ReturnType<Broker[C]>
+  }
+
+  #send<T>(
+    call: Parameters<Channel['call']>[0],
+    args: readonly unknown[],
+    bytes?: Uint8Array<ArrayBuffer>,
+  ): Promise<T> {
+    if (this.#channel === undefined)
+      return Promise.reject(closedError(this.#closed ? 'was closed' : 'is not open yet'))
+    return this.#channel.call<T>(call, args, bytes)
+  }
+}
+
+function closedError(what: string): OffstageError {
+  return new OffstageError('BROKER_CLOSED', `the SQLite broker ${what}`)
+}
