@@ -15,8 +15,11 @@ const POLL_MS = 1_000
 const POLL_UNWOKEN_MS = 200
 /** After an answer with fewer jobs than there is room for, a last look. */
 const LOOK_AGAIN_MS = 5
-/** Hints in a row that brought nothing delay the reaction to the next one by up to this. */
+/** So many hints close upon one another may bring nothing; from then on the reaction to the next is slower. */
+const FREE_VAIN = 3
 const MAX_VAIN_MS = 10
+/** Hints that far apart are no storm. */
+const CLOSE_MS = 50
 
 export interface FetcherPorts {
   readonly claims: Claims
@@ -40,6 +43,7 @@ export class Fetcher {
   /** The broker called since the last claim left. */
   #woken = false
   #askedByWake = false
+  #wokenAt = Number.NEGATIVE_INFINITY
   #vainWakes = 0
 
   constructor(env: WorkerEnv, ports: FetcherPorts) {
@@ -67,8 +71,11 @@ export class Fetcher {
 
   /** There may be work: looks for it at once. Errors are waited out nevertheless. */
   wake(): void {
+    const now = this.#env.clock.monotonic()
+    if (now - this.#wokenAt > CLOSE_MS) this.#vainWakes = 0
+    this.#wokenAt = now
     this.#woken = true
-    this.#lookAt = this.#env.clock.monotonic() + this.#reactionMs()
+    this.#lookAt = now + this.#reactionMs()
     this.nudge()
   }
 
@@ -129,7 +136,7 @@ export class Fetcher {
   }
 
   #reactionMs(): number {
-    return Math.min(this.#vainWakes, MAX_VAIN_MS)
+    return this.#vainWakes <= FREE_VAIN ? 0 : Math.min(this.#vainWakes, MAX_VAIN_MS)
   }
 
   #pauseMs({ starting }: ReserveRequest, { jobs, nextDueInMs }: Reserved): number {
