@@ -38,6 +38,7 @@ export class Drain {
   #running: Promise<void> | undefined
   /** Monotonic. */
   #graceEnds = Number.POSITIVE_INFINITY
+  #abortedAt = 0
   #shortened = new AbortController()
 
   constructor(env: WorkerEnv, parts: DrainParts) {
@@ -69,8 +70,6 @@ export class Drain {
     settler.stop()
     await this.#stopActors()
   }
-
-  #abortedAt = 0
 
   async #abortRest(): Promise<void> {
     const { slots, executor } = this.#parts

@@ -74,10 +74,10 @@ export class Keeper {
   async #extend(claims: readonly Claim[]): Promise<void> {
     const { broker, clock, settings } = this.#env
     const sentAt = clock.monotonic()
-    const leases = claims.map(({ id, token, state, recorded }) => ({
+    const leases = claims.map(({ id, token, started, recorded }) => ({
       id,
       token,
-      started: recorded || state !== 'waiting',
+      started: started || recorded,
     }))
     const answers = await broker.extend(leases, settings.leaseMs)
     claims.forEach((claim, i) => {

@@ -9,16 +9,12 @@ const WEIGHT = 0.05
 export class Pace {
   readonly #concurrency: number
   readonly #max: number
+  /** Mean time that an attempt holds its slot; undefined before the first one ended. */
   #meanMs: number | undefined
 
   constructor(concurrency: number, max: number) {
     this.#concurrency = concurrency
     this.#max = max
-  }
-
-  /** Mean time that an attempt holds its slot; undefined before the first one ended. */
-  get meanMs(): number | undefined {
-    return this.#meanMs
   }
 
   /** An attempt held its slot that long. */

@@ -108,6 +108,7 @@ export class Slots {
       return
     }
     claim.state = 'running'
+    claim.started = true
     const attempt = new Attempt(claim, this.#tasks.get(claim.job.task), now)
     this.running.add(attempt)
     this.#ports.execute(attempt)
