@@ -2,11 +2,10 @@
 import { existsSync } from 'node:fs'
 import type { App } from '../app/app.ts'
 import type { Broker } from '../broker/contract.ts'
+import { parseUrl } from '../brokers/sqlite/options.ts'
 import { OffstageError } from '../errors/error.ts'
-import type { Logger } from '../runtime/logger.ts'
 import type { Entry } from './entry.ts'
 import { UsageError } from './exit.ts'
-import { terminalLogger } from './log.ts'
 import { levels, type Setting } from './settings.ts'
 import type { CommandContext } from './spec.ts'
 import { plain } from './text.ts'
@@ -112,10 +111,9 @@ async function checkNamespace({ settings }: CommandContext, app: App): Promise<v
   )
 }
 
-async function openUrl({ settings, out }: CommandContext, url: string): Promise<Broker> {
+async function openUrl({ settings }: CommandContext, url: string): Promise<Broker> {
   const { openBroker } = await import('../brokers/open.ts')
-  const logger: Logger = terminalLogger(out)
-  const broker = await openBroker(url, { namespace: await settings.text('namespace'), logger })
+  const broker = await openBroker(url, { namespace: await settings.text('namespace') })
   await broker.open()
   return broker
 }
@@ -130,6 +128,7 @@ function checkFile({ url, from }: Extract<Target, { kind: 'url' }>): void {
 
 /** The file of a SQLite URL that is resolved already; undefined for other brokers and for one in memory. */
 export function sqliteFile(url: string): string | undefined {
-  const file = /^sqlite:([^?]+)/s.exec(url)?.[1]
-  return file === undefined || file.startsWith(':memory:') ? undefined : file
+  if (!url.startsWith('sqlite:')) return undefined
+  const { file } = parseUrl(url)
+  return file === ':memory:' ? undefined : file
 }

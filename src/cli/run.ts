@@ -101,10 +101,17 @@ export function version(): string {
   return String((JSON.parse(text) as { readonly version?: unknown }).version)
 }
 
+/** What `--json` calls errors of the command line itself. */
+const plainCodes: { readonly [exit: number]: string } = {
+  [exitCodes.usage]: 'USAGE',
+  [exitCodes.notFound]: 'NOT_FOUND',
+}
+
 function report(error: unknown, out: Output): void {
   const message = error instanceof Error ? error.message : String(error)
   const code = codeOf(error)
-  if (out.json) out.errorDocument({ error: { code: code ?? 'FAILED', message } })
+  if (out.json)
+    out.errorDocument({ error: { code: code ?? plainCodes[exitCodeOf(error)] ?? 'FAILED', message } })
   else out.error(plainLines(message) + (code === undefined ? '' : ` (${plain(code)})`), moreOf(error, code))
 }
 

@@ -38,7 +38,9 @@ export const settingSources: { readonly [K in SettingName]-?: Source } = {
   grace: { env: 'OFFSTAGE_GRACE', type: 'duration' },
 }
 
-export const configNames: readonly string[] = ['ts', 'mts', 'js', 'mjs', 'json'].map((ending) => `offstage.config.${ending}`)
+export const configNames: readonly string[] = ['ts', 'mts', 'js', 'mjs', 'json'].map(
+  (ending) => `offstage.config.${ending}`,
+)
 
 /** The three places in the order in which they win. */
 export const levels = ['option', 'environment', 'config'] as const
