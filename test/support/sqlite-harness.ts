@@ -1,0 +1,90 @@
+// The SQLite broker as the laws' suite and the properties want it: a file of its own a namespace, in real time; or in
+// memory, on a clock that is moved.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { sql } from '../../src/brokers/sqlite/sql.generated.ts'
+import { type SqliteBroker, type SqliteOptions, sqlite } from '../../src/brokers/sqlite/sqlite.ts'
+import type { BrokerHarness } from '../../src/laws/index.ts'
+import { ManualClock } from '../../src/runtime/manual-clock.ts'
+
+export function sqliteFileHarness(options: Omit<SqliteOptions, 'file'> = {}): BrokerHarness {
+  const folder = mkdtempSync(join(tmpdir(), 'offstage-laws-'))
+  const files = new WeakMap<object, string>()
+  let made = 0
+  const open = async (file: string): Promise<SqliteBroker> => {
+    const broker = sqlite({ ...options, file })
+    files.set(broker, file)
+    await broker.open()
+    return broker
+  }
+  const fileOf = (broker: object): string => {
+    const file = files.get(broker)
+    if (file === undefined) throw new Error('the harness did not open this broker')
+    return file
+  }
+  return {
+    name: `sqlite, in a file, with ${options.engine ?? 'the engine that is there'}`,
+    capabilities: sqlite({ ...options, file: 'x.db' }).capabilities,
+    open: () => {
+      made += 1
+      return open(join(folder, `${made}.db`))
+    },
+    another: (broker) => open(fileOf(broker)),
+    location: (broker) => ({
+      module: new URL('./sqlite-connect.ts', import.meta.url).href,
+      options: { ...options, file: fileOf(broker) },
+      execArgv: ['--import', 'tsx'],
+    }),
+    damage: async (broker, id) => {
+      const db = new Database(fileOf(broker))
+      try {
+        const { changes } = db.prepare(`UPDATE jobs SET rare = '{"tags":' WHERE id = ?`).run(id)
+        if (changes !== 1) throw new Error(`no row of ${id} to damage`)
+      } finally {
+        db.close()
+      }
+    },
+    scans: async (broker) => scans(fileOf(broker)),
+    dispose: async () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+export function sqliteMemoryHarness(options: Omit<SqliteOptions, 'file' | 'clock'> = {}): BrokerHarness {
+  const clock = new ManualClock()
+  return {
+    name: 'sqlite, in memory, on a clock that is moved',
+    capabilities: sqlite('sqlite::memory:').capabilities,
+    open: async () => {
+      const broker = sqlite({ ...options, file: ':memory:', clock })
+      await broker.open()
+      return broker
+    },
+    advance: (ms) => clock.advance(ms),
+  }
+}
+
+/** Tables that stay small whatever is waiting: their rows are kinds of things, not jobs. */
+const SMALL = new Set(['counters', 'meta', 'names', 'rules', 'queues', 'schedules', 'workers', 'minutes'])
+
+/** The statements whose plan walks a large table without an index, or sorts what it found in one. */
+function scans(file: string): string[] {
+  const db = new Database(file, { readonly: true })
+  try {
+    return Object.entries(sql).flatMap(([name, text]) => {
+      if (/^\s*PRAGMA/im.test(text.replace(/--.*$/gm, ''))) return []
+      const values = Array.from({ length: text.replace(/--.*$/gm, '').split('?').length - 1 }, () => 1)
+      const plan = db.prepare(`EXPLAIN QUERY PLAN ${text}`).all(...values) as { detail: string }[]
+      return plan
+        .map(({ detail }) => detail)
+        .filter((detail) => {
+          const table = /^SCAN (\w+)$/.exec(detail)?.[1]
+          return table !== undefined && !SMALL.has(table)
+        })
+        .map((detail) => `${name}: ${detail}`)
+    })
+  } finally {
+    db.close()
+  }
+}
