@@ -78,13 +78,13 @@ export class BrokerLink {
   async #make(): Promise<Broker> {
     const { broker, namespace, logger } = this.#settings
     if (typeof broker === 'object') return broker
-    const { url, from } = locateBroker(broker, { env: process.env, cwd: process.cwd() })
+    const { url, from, baseDir } = locateBroker(broker, { env: process.env, cwd: process.cwd() })
     const { openBroker } = await import('../brokers/open.ts')
-    const made = await openBroker(url, { namespace, logger })
-    const said = { broker: made.name, namespace: made.namespace }
+    const made = await openBroker(url, { baseDir, namespace })
+    const said = { broker: made.name, namespace: made.namespace, baseDir }
     // Where nobody named a broker, a person should hear where the jobs are.
     if (from === 'default') logger.warn(said, `no broker is named; jobs are kept in ${url}`)
-    else logger.info(said, `jobs are kept in the ${made.name} broker named by ${from}`)
+    else logger.info(said, `jobs are kept in the ${made.name} broker that is named by ${from}`)
     return made
   }
 }
