@@ -436,6 +436,27 @@ describe('cancel of a running job', () => {
     expect(await kit.job(id)).toMatchObject({ state: 'cancelled', reason: 'by-request' })
   })
 
+  test('a cancel that comes while leases are being renewed is heard', async () => {
+    const id = await kit.enqueue()
+    await kit.started([
+      task((_, { signal }) => new Promise((__, reject) => signal.addEventListener('abort', () => reject(1)))),
+    ])
+    await kit.until(async () => (await state(id)) === 'active')
+    const reply = deferred()
+    let held = 0
+    kit.break('extend', async (_, through) => {
+      const answers = await through()
+      held += 1
+      await reply.promise
+      return answers
+    })
+    await kit.until(() => held === 1)
+    await kit.memory.cancel({ ids: [id] })
+    await turns()
+    reply.resolve()
+    expect(await kit.until(() => ended(id))).toBeLessThan(300)
+  })
+
   test('a job that ends well nevertheless succeeded', async () => {
     const id = await kit.enqueue()
     await kit.started([

@@ -21,14 +21,16 @@ export class Keeper {
   readonly #claims: Claims
   readonly #ports: KeeperPorts
   readonly #loop: Loop
+  /** Monotonic: of the last trip, of the next look at what runs, of the next renewal of everything. */
   #lastAt = Number.NEGATIVE_INFINITY
-  #dueAt: number
+  #lookAt = Number.POSITIVE_INFINITY
+  #renewAt: number
 
   constructor(env: WorkerEnv, claims: Claims, ports: KeeperPorts) {
     this.#env = env
     this.#claims = claims
     this.#ports = ports
-    this.#dueAt = env.clock.monotonic() + this.#everyMs
+    this.#renewAt = env.clock.monotonic() + this.#everyMs
     this.#loop = new Loop({
       name: 'keeper',
       clock: env.clock,
@@ -53,22 +55,36 @@ export class Keeper {
   /** One of the running jobs may be about to be cancelled. */
   look(): void {
     if (this.#claims.size === 0) return
-    this.#dueAt = Math.min(this.#dueAt, this.#lastAt + LOOK_MS)
+    this.#lookAt = Math.min(this.#lookAt, Math.max(this.#lastAt + LOOK_MS, this.#env.clock.monotonic()))
     if (this.#loop.errorsInARow === 0) this.#loop.nudge()
   }
 
   async #turn(): Promise<number> {
-    const waitMs = this.#dueAt - this.#env.clock.monotonic()
+    const now = this.#env.clock.monotonic()
+    const waitMs = Math.min(this.#lookAt, this.#renewAt) - now
     if (waitMs > 0) return waitMs
-    if (this.#claims.size > 0) {
-      this.#ports.arm()
-      const held = [...this.#claims]
-      for (let from = 0; from < held.length; from += MAX_TRIP)
-        await this.#extend(held.slice(from, from + MAX_TRIP))
+    const renew = now >= this.#renewAt
+    // A hint that comes during the trip asks for another look, so the wish is cleared before.
+    this.#lookAt = Number.POSITIVE_INFINITY
+    try {
+      await this.#extendAll(renew)
+    } catch (error) {
+      this.#lookAt = now
+      throw error
     }
     this.#lastAt = this.#env.clock.monotonic()
-    this.#dueAt = this.#lastAt + this.#everyMs
-    return this.#everyMs
+    if (renew) this.#renewAt = now + this.#everyMs
+    return Math.max(0, Math.min(this.#lookAt, this.#renewAt) - this.#lastAt)
+  }
+
+  /** A look is for cancels of what runs; what waits for a slot soon gets one, or hears of it at the renewal. */
+  async #extendAll(renew: boolean): Promise<void> {
+    if (this.#claims.size === 0) return
+    this.#ports.arm()
+    const held = [...this.#claims].filter(({ state }) => renew || state === 'running')
+    for (let from = 0; from < held.length; from += MAX_TRIP) {
+      await this.#extend(held.slice(from, from + MAX_TRIP))
+    }
   }
 
   async #extend(claims: readonly Claim[]): Promise<void> {
