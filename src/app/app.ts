@@ -4,7 +4,7 @@ import { Client } from '../client/client.ts'
 import type { Connection } from '../client/connection.ts'
 import type { JobHandle } from '../client/handle.ts'
 import { JobInspector, QueueInspector, ScheduleInspector, WorkerInspector } from '../client/inspector.ts'
-import { ClientTask, type DefinedTask, type Task } from '../client/task.ts'
+import { clientTask, type DefinedTask, type Task } from '../client/task.ts'
 import { type Call, isCall } from '../task/call.ts'
 import { invalidOption } from '../task/check.ts'
 import type { TaskContext } from '../task/context.ts'
@@ -56,7 +56,6 @@ export function linkOf(app: App): BrokerLink {
 }
 
 export class App {
-  readonly [appMark] = true
   /** Jobs of all tasks: list, count, cancel, retry, remove. */
   readonly jobs: JobInspector
   readonly queues: QueueInspector
@@ -76,6 +75,7 @@ export class App {
     const link = new BrokerLink(settings)
     this.#link = link
     links.set(this, link)
+    Object.defineProperty(this, appMark, { value: true })
     const connection: Connection = {
       broker: () => link.broker(),
       get clock() {
@@ -226,7 +226,7 @@ export class App {
         `task '${name}' was defined again; the new definition replaces it`,
       )
     }
-    const task = new ClientTask<In, Out>(this.#client, definition)
+    const task = clientTask<In, Out>(this.#client, definition)
     Object.defineProperty(task, taskOwner, { value: this })
     this.#tasks.set(name, task as Task)
     return task

@@ -41,7 +41,7 @@ export interface DefinedTask<In = unknown, Out = unknown, Parsed = unknown, Retu
   readonly [formsOf]?: { readonly parsed: Parsed; readonly returned: Returned }
 }
 
-export class ClientTask<In, Out> implements Task<In, Out> {
+class ClientTask<In, Out> implements Task<In, Out> {
   readonly [definitionOf]: Definition
   readonly #client: Client
 
@@ -73,4 +73,9 @@ export class ClientTask<In, Out> implements Task<In, Out> {
   job(id: string): JobHandle<Out> {
     return this.#client.handle(id, this.name)
   }
+}
+
+/** The task of a definition, whose jobs go through the client. */
+export function clientTask<In, Out>(client: Client, definition: Definition): Task<In, Out> {
+  return new ClientTask<In, Out>(client, definition)
 }
