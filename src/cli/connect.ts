@@ -10,29 +10,44 @@ import { levels, type Setting } from './settings.ts'
 import type { CommandContext } from './spec.ts'
 import { plain } from './text.ts'
 
+export interface UrlTarget {
+  readonly kind: 'url'
+  readonly url: string
+  /** Where it was named, or `default`. */
+  readonly from: string
+}
+
 /** Where the broker comes from: a URL, or the app of an entry. */
 export type Target =
-  | { readonly kind: 'url'; readonly url: string; readonly from: string }
+  | UrlTarget
   | { readonly kind: 'entry'; readonly paths: readonly string[]; readonly from: string }
 
 /**
  * At each level, option before environment before config file, a broker that is named comes before the app of an
  * entry. Where nothing is named it is the file that an app would use.
  */
-export async function findTarget({ settings, io }: CommandContext): Promise<Target> {
-  const { locateBroker } = await import('../app/locate.ts')
-  const { OFFSTAGE_BROKER: _, ...env } = io.env
+export async function findTarget(context: CommandContext): Promise<Target> {
+  const { settings } = context
   for (const level of levels) {
     const broker = await settings.at(level, 'broker')
-    if (broker !== undefined) {
-      const { url } = locateBroker(broker.values[0], { env, cwd: io.cwd })
-      return { kind: 'url', url, from: broker.from }
-    }
+    if (broker !== undefined) return urlTarget(context, broker)
     const entry = await settings.at(level, 'entry')
     if (entry !== undefined) return { kind: 'entry', paths: entry.values, from: entry.from }
   }
-  const { url } = locateBroker(undefined, { env, cwd: io.cwd })
-  return { kind: 'url', url, from: 'default' }
+  return urlTarget(context, undefined)
+}
+
+/** The broker that is named by its URL, whatever entries there are; else the file that an app would use. */
+export async function findUrl(context: CommandContext): Promise<UrlTarget> {
+  return urlTarget(context, await context.settings.find('broker'))
+}
+
+async function urlTarget({ io }: CommandContext, named: Setting | undefined): Promise<UrlTarget> {
+  const { locateBroker } = await import('../app/locate.ts')
+  // The settings have looked into the environment already, and know what wins over it.
+  const { OFFSTAGE_BROKER: _, ...env } = io.env
+  const { url } = locateBroker(named?.values[0], { env, cwd: io.cwd })
+  return { kind: 'url', url, from: named?.from ?? 'default' }
 }
 
 /** Opens the broker of the command, runs `use`, and closes it again. */
@@ -89,14 +104,12 @@ export async function withEntry<T>(
 
 /** The option wins over what the code names. */
 async function replaceBroker(context: CommandContext, app: App, named: Setting): Promise<Broker> {
-  const [{ locateBroker }, { linkOf }, { systemClock }] = await Promise.all([
-    import('../app/locate.ts'),
+  const [{ linkOf }, { systemClock }] = await Promise.all([
     import('../app/app.ts'),
     import('../runtime/clock.ts'),
   ])
-  const { url } = locateBroker(named.values[0], { env: {}, cwd: context.io.cwd })
   const link = linkOf(app)
-  const broker = await openUrl(context, url)
+  const broker = await openUrl(context, (await urlTarget(context, named)).url)
   link.exchange({ broker, clock: systemClock })
   return broker
 }
@@ -119,7 +132,7 @@ async function openUrl({ settings }: CommandContext, url: string): Promise<Broke
 }
 
 /** Asking must not make an empty store where nobody has worked yet, or where the command runs in the wrong folder. */
-function checkFile({ url, from }: Extract<Target, { kind: 'url' }>): void {
+function checkFile({ url, from }: UrlTarget): void {
   const file = sqliteFile(url)
   if (file === undefined || existsSync(file)) return
   const how = from === 'default' ? '; name the broker with --broker, or the app with --entry' : ''

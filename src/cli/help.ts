@@ -1,5 +1,6 @@
 // The help texts, made from the specifications of the commands.
 import { exitMeanings } from './exit.ts'
+import { topOptions } from './parse.ts'
 import {
   type CommandEntry,
   type CommandSpec,
@@ -19,8 +20,7 @@ export function topHelp(catalog: readonly CommandEntry[]): string {
     ...rows(catalog.map(({ name, summary }) => [name, summary])),
     '',
     'Options of every command:',
-    ...optionRows(globalOptions),
-    ...rows([['-v, --version', 'print the version']]),
+    ...optionRows(topOptions),
     '',
     'Settings come from the option, else from the environment (OFFSTAGE_BROKER, OFFSTAGE_NAMESPACE,',
     'OFFSTAGE_ENTRY), else from offstage.config.{ts,mts,js,mjs,json} or "offstage" in package.json.',
@@ -52,7 +52,7 @@ export function commandHelp({ name, summary }: CommandEntry, spec: CommandSpec):
     `Usage: offstage ${[name, spec.args, '[options]'].filter((part) => part !== '').join(' ')}`,
     '',
     `${summary}.`,
-    ...(spec.details === undefined ? [] : ['', ...spec.details]),
+    ...(spec.details === undefined ? [] : ['', ...wrap(spec.details.join(' '), WIDTH)]),
     ...(own ? ['', 'Options:', ...optionRows(spec.options)] : []),
     '',
     'Options of every command:',

@@ -3,13 +3,12 @@
 import { codeOf } from '../errors/error.ts'
 import { run } from './run.ts'
 
-// A reader that had enough (`offstage jobs ls | head`) is no failure; without stderr there is nobody to tell.
-process.stdout.on('error', (error) => (codeOf(error) === 'EPIPE' ? process.exit(0) : fail(error)))
-process.stderr.on('error', (error) => (codeOf(error) === 'EPIPE' ? undefined : fail(error)))
-
-function fail(error: unknown): never {
-  process.exitCode = 1
-  throw error
+// A reader that had enough (`offstage jobs ls | head`) is no failure: what is left to write goes nowhere, and the
+// command, or the worker, goes on to its own end.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (codeOf(error) !== 'EPIPE') throw error
+  })
 }
 
 const code = await run(process.argv.slice(2), {
@@ -20,6 +19,7 @@ const code = await run(process.argv.slice(2), {
   cwd: process.cwd(),
 })
 
+process.exitCode = code
 // A module of tasks may leave timers or connections open; the command has ended, so the process does too, once what
 // was written has been taken.
 process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))

@@ -22,7 +22,7 @@ export interface OptionSpecs {
 export interface CommandSpec {
   /** What stands after the words: `<task> [json|-]`. */
   readonly args: string
-  /** Further sentences, one a line of the help. */
+  /** Further sentences. */
   readonly details?: readonly string[] | undefined
   readonly options: OptionSpecs
   readonly examples: readonly string[]

@@ -165,6 +165,24 @@ test.each<[string, string, number, readonly string[]]>([
   expect(ended.stderr).not.toContain('node:internal')
 })
 
+test('a stdout that is gone does not stop a worker', async () => {
+  project.write(
+    'loud.ts',
+    `import { offstage } from 'offstage'
+     export const app = offstage({ broker: 'sqlite:jobs.db' })
+     export const loud = app.task({ name: 'loud', run: () => { console.log('x'); return 1 } })`,
+  )
+  const worker = project.start(['worker', './loud.ts'])
+  await worker.says('ready')
+  worker.child.stdout?.destroy()
+  for (const _ of [1, 2]) {
+    const done = await project.run(['enqueue', 'loud', '--entry', 'loud.ts', '--wait', '--timeout', '15s'])
+    expect(done).toMatchObject({ code: 0, stdout: '1\n' })
+  }
+  worker.kill('SIGTERM')
+  expect((await worker.ended).code).toBe(0)
+})
+
 test('a module that is not there: 4; a bad option: 2', async () => {
   expect((await project.run(['worker', './nope.ts'])).code).toBe(4)
   const bad = await project.run(['worker', './tasks.ts', '-c', '0'])

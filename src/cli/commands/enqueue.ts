@@ -7,7 +7,7 @@ import { type AnyTask, definitionOf } from '../../task/definition.ts'
 import type { JobOptions } from '../../task/options.ts'
 import { readAll } from '../ask.ts'
 import { suggestion } from '../closest.ts'
-import { findTarget, withEntry } from '../connect.ts'
+import { findUrl, withEntry } from '../connect.ts'
 import { exitCodes, NotFoundError, UsageError } from '../exit.ts'
 import { terminalLogger } from '../log.ts'
 import type { CommandContext, CommandSpec } from '../spec.ts'
@@ -54,8 +54,7 @@ export async function run(context: CommandContext): Promise<number> {
 
 async function withoutEntry(context: CommandContext, input: unknown, options: JobOptions): Promise<number> {
   const { args, out, settings } = context
-  const target = await findTarget(context)
-  if (target.kind === 'entry') throw new UsageError('the entry was not found')
+  const target = await findUrl(context)
   const app = offstage({
     broker: target.url,
     namespace: await settings.text('namespace'),
