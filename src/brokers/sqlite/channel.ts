@@ -9,7 +9,16 @@ import type { FromThread, Request, SentError, ThreadData, ToThread } from './pro
 
 interface Pending {
   readonly resolve: (value: unknown) => void
+  /** Reads the answer before the news that came with it is told. */
+  readonly read: ((value: never) => unknown) | undefined
   readonly reject: (error: OffstageError) => void
+}
+
+export interface CallOptions<T> {
+  /** Moves to the thread instead of being copied. */
+  readonly transfer?: Uint8Array<ArrayBuffer> | undefined
+  /** Turns what came over the wire into the answer. Must not throw. */
+  readonly read?: ((value: never) => T) | undefined
 }
 
 type News = Pick<FromThread, 'news' | 'events'>
@@ -48,7 +57,8 @@ export class Channel {
   }
 
   /** @throws whatever the call is answered with, BROKER_CLOSED where the thread has ended */
-  call<T>(call: Request['call'], args: readonly unknown[], transfer?: Uint8Array<ArrayBuffer>): Promise<T> {
+  call<T>(call: Request['call'], args: readonly unknown[], options: CallOptions<T> = {}): Promise<T> {
+    const { transfer, read } = options
     return new Promise<T>((resolve, reject) => {
       if (this.#gone !== undefined) {
         reject(this.#gone)
@@ -56,7 +66,7 @@ export class Channel {
       }
       this.#lastId += 1
       if (this.#pending.size === 0) this.#worker.ref()
-      this.#pending.set(this.#lastId, { resolve: resolve as (value: unknown) => void, reject })
+      this.#pending.set(this.#lastId, { resolve: resolve as (value: unknown) => void, reject, read })
       this.#outgoing.push({ id: this.#lastId, call, args })
       if (transfer !== undefined && transfer.length > 0) this.#transfers.push(transfer.buffer)
       this.#plan()
@@ -100,7 +110,8 @@ export class Channel {
       const pending = this.#pending.get(answer.id)
       this.#pending.delete(answer.id)
       if ('error' in answer) pending?.reject(received(answer.error))
-      else pending?.resolve(answer.value)
+      else if (pending?.read === undefined) pending?.resolve(answer.value)
+      else pending.resolve(pending.read(answer.value as never))
     }
     if (answers.length > 0 && this.#pending.size === 0) this.#worker.unref()
     if (news !== undefined || events !== undefined) this.#heard({ news, events })

@@ -1,10 +1,10 @@
 // The moves of a job between its states. Each keeps all that hangs on it in step: lane and slots, unique key, counts,
 // counters, events, what is to be spread to dependents, and the end of its record.
-import { TOMBSTONE_MS, unpackRare } from '../../job/record.ts'
+import { TOMBSTONE_MS } from '../../job/record.ts'
 import type { EndedState, Reason } from '../../job/states.ts'
 import { FLAG } from './flags.ts'
 import type { Lanes } from './lanes.ts'
-import { has, isEndedRow, type JobRow, reasonIndex, retentionOf, setFlag, STATE } from './row.ts'
+import { has, isEndedRow, type JobRow, rareOf, reasonIndex, retentionOf, setFlag, STATE } from './row.ts'
 import type { Ruling } from './outcomes.ts'
 import type { Store } from './store.ts'
 
@@ -133,7 +133,7 @@ export class Moves {
 
   /** Gives the job its unique key; false where another holds it. Sets the flag, and leaves the row to be saved. */
   takeKey(row: JobRow): boolean {
-    const unique = unpackRare(row.rare).unique
+    const unique = rareOf(row).unique
     if (unique === undefined || has(row, FLAG.unique)) return true
     if (this.#store.sql.takeKey.run(unique.key, row.seq) === 0) return false
     setFlag(row, FLAG.unique, true)
@@ -142,14 +142,13 @@ export class Moves {
 
   freeKey(row: JobRow): void {
     if (!has(row, FLAG.unique)) return
-    const unique = unpackRare(row.rare).unique
-    if (unique !== undefined) this.#store.sql.freeKey.run(unique.key, row.seq)
+    this.#store.sql.freeKey.run(row.seq)
     setFlag(row, FLAG.unique, false)
   }
 
   /** Keeps the records that a job run again needs, as far as they are still there. */
   hold(row: JobRow): void {
-    for (const { id } of unpackRare(row.rare).after ?? []) {
+    for (const { id } of rareOf(row).after ?? []) {
       const parent = this.#store.jobById(id)
       if (parent !== undefined) this.tie(parent, row, { needsSuccess: false, open: false })
     }
@@ -203,7 +202,7 @@ export class Moves {
     const { sql, now, tally } = this.#store
     tally.count(row.queue, row.state, -1)
     if (has(row, FLAG.search)) {
-      for (const [field, value] of Object.entries(unpackRare(row.rare).search ?? {}))
+      for (const [field, value] of Object.entries(rareOf(row).search ?? {}))
         sql.deleteSearch.run(field, value, row.seq)
     }
     if (has(row, FLAG.big)) sql.deletePayload.run(row.seq)
@@ -212,7 +211,7 @@ export class Moves {
       sql.deleteSteps.run(row.seq)
     }
     sql.deleteJob.run(row.seq)
-    if (row.settled !== 0) sql.insertTombstone.run(row.id, row.settled, row.state, now + TOMBSTONE_MS)
+    if (row.settled !== 0) sql.insertTombstone.run(row.id, row.settled, now + TOMBSTONE_MS)
     this.#store.wrote()
   }
 }

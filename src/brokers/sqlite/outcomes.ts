@@ -1,16 +1,10 @@
 // What an outcome, or the loss of its worker, does to a job. Pure: it decides, and the moves carry it out.
 import type { Outcome } from '../../broker/contract.ts'
 import { defaultMaxCrashes } from '../../job/defaults.ts'
-import {
-  type AttemptRecord,
-  MAX_ATTEMPT_RECORDS,
-  type Payload,
-  type StoredError,
-  unpackRare,
-} from '../../job/record.ts'
+import { type AttemptRecord, MAX_ATTEMPT_RECORDS, type Payload, type StoredError } from '../../job/record.ts'
 import type { Reason } from '../../job/states.ts'
 import { FLAG } from './flags.ts'
-import { has, type JobRow, readAttempts } from './row.ts'
+import { has, type JobRow, rareOf, readAttempts } from './row.ts'
 
 type Next =
   | { readonly state: 'succeeded'; readonly result: Payload }
@@ -66,8 +60,8 @@ export function ruleLost(row: JobRow, now: number, worker: string): Ruling {
   const started = row.started === 1
   const counted = started && row.suspect === 1
   const crashes = row.crashes + (counted ? 1 : 0)
-  const maxCrashes = unpackRare(row.rare).maxCrashes ?? defaultMaxCrashes
-  const crash = crashError(crashes)
+  const maxCrashes = rareOf(row).maxCrashes ?? defaultMaxCrashes
+  const crash = lostError(crashes)
   const next: Next = has(row, FLAG.cancelling)
     ? { state: 'cancelled', reason: 'by-request' }
     : counted && crashes >= maxCrashes
@@ -82,8 +76,8 @@ export function ruleLost(row: JobRow, now: number, worker: string): Ruling {
     begun: row.begun === 1 || started,
     startedAt: row.started_at,
     unknownSince: row.unknown_since,
-    error: counted ? JSON.stringify(crash) : row.error,
-    attempts: counted
+    error: started ? JSON.stringify(crash) : row.error,
+    attempts: started
       ? withAttempt(row, {
           worker,
           token: row.token,
@@ -136,11 +130,27 @@ function withAttempt(row: JobRow, attempt: AttemptRecord): string {
   return JSON.stringify([...readAttempts(row), attempt].slice(-MAX_ATTEMPT_RECORDS))
 }
 
-function crashError(crashes: number): StoredError {
+function lostError(crashes: number): StoredError {
+  const counted = crashes === 0 ? 'not counted as a crash' : `crashes counted: ${crashes}`
   return {
     name: 'OffstageError',
-    message: `the job's worker was lost while it ran, ${crashes} ${crashes === 1 ? 'time' : 'times'} counted`,
+    message: `the worker of the job was lost while it ran (${counted})`,
     code: 'WORKER_CRASHED',
     fingerprint: 'WORKER_CRASHED',
   }
+}
+
+const KINDS = [
+  'succeeded',
+  'retry',
+  'failed',
+  'released',
+  'snoozed',
+  'unknown',
+  'cancelled',
+] as const satisfies readonly Outcome['kind'][]
+
+/** An outcome in one number, by which its repetition is known. A success is eight times its token. */
+export function settledMark({ kind, token }: Pick<Outcome, 'kind' | 'token'>): number {
+  return token * 8 + KINDS.indexOf(kind)
 }

@@ -1,12 +1,12 @@
 // Claiming ready jobs: what is due is promoted, then jobs are taken from the lanes by turns, each with its lease and
 // token in one update.
 import type { ReserveRequest } from '../../broker/contract.ts'
-import { unpackRare } from '../../job/record.ts'
+import { type StoredError, unpackRare } from '../../job/record.ts'
 import type { Dependents } from './dependents.ts'
 import { FLAG } from './flags.ts'
 import type { Lanes } from './lanes.ts'
 import type { Moves } from './moves.ts'
-import { STATE } from './row.ts'
+import { isReadable, type JobRow, STATE } from './row.ts'
 import type { Rules } from './rules.ts'
 import type { Scopes } from './scopes.ts'
 import type { Store } from './store.ts'
@@ -15,6 +15,14 @@ import { type ClaimColumns, ClaimPacker } from './wire.ts'
 
 /** The most jobs of each kind that one call promotes, expires, reclaims or removes. */
 export const STEP = 500
+
+/** What a job is told to have died of when its own record does not parse. */
+const UNREADABLE: StoredError = {
+  name: 'OffstageError',
+  message: 'the stored fields of the job cannot be read: its record is damaged',
+  code: 'PAYLOAD_UNREADABLE',
+  fingerprint: 'PAYLOAD_UNREADABLE',
+}
 
 interface Lease {
   readonly token: number
@@ -99,7 +107,16 @@ export class Reserve {
       const { lane, head } = found
       if (head[11] === 0 && head[10] !== null && head[10] <= store.now) {
         left.expiries -= 1
-        this.#expire(lane, head)
+        this.#end(lane, head, (row) => this.#parts.moves.end(row, 'cancelled', 'expired'))
+        dependents.spread()
+        continue
+      }
+      if (!isReadable(head[15])) {
+        left.expiries -= 1
+        this.#end(lane, head, (row) => {
+          row.error = JSON.stringify(UNREADABLE)
+          this.#parts.moves.end(row, 'failed', 'unreadable')
+        })
         dependents.spread()
         continue
       }
@@ -120,9 +137,8 @@ export class Reserve {
     const { token, until, worker, started } = lease
     let newFlags = flags
     if ((flags & FLAG.unique) !== 0) {
-      const unique = unpackRare(rare).unique
-      if (unique?.during === 'waiting') {
-        sql.freeKey.run(unique.key, seq)
+      if (unpackRare(rare).unique?.during === 'waiting') {
+        sql.freeKey.run(seq)
         newFlags &= ~FLAG.unique
       }
     }
@@ -157,14 +173,14 @@ export class Reserve {
     })
   }
 
-  /** Cancels the head of a lane, which was read ahead. */
-  #expire(lane: Lane, head: HeadRow): void {
-    const { store, moves, lanes } = this.#parts
+  /** Ends the head of a lane, which was read ahead. */
+  #end(lane: Lane, head: HeadRow, end: (row: JobRow) => void): void {
+    const { store, lanes } = this.#parts
     const row = store.jobBySeq(head[0])
     if (row === undefined) return
     // The lane is this step's to look after.
     row.lane = null
-    moves.end(row, 'cancelled', 'expired')
+    end(row)
     lanes.taken(lane)
   }
 

@@ -164,11 +164,26 @@ export function setFlag(row: JobRow, flag: number, on: boolean): void {
 
 export function retentionOf(row: JobRow): Retention {
   if (!has(row, FLAG.retention)) return defaultRetention
-  return unpackRare(row.rare).retention ?? defaultRetention
+  return rareOf(row).retention ?? defaultRetention
 }
 
 export function readAttempts(row: JobRow): readonly AttemptRecord[] {
   return row.attempts === null ? [] : (JSON.parse(row.attempts) as AttemptRecord[])
+}
+
+/** The rare fields; none where they cannot be read, so that a damaged row can still be shown, ended and removed. */
+export function rareOf({ rare }: { readonly rare: string | null }): RareFields {
+  return isReadable(rare) ? unpackRare(rare) : {}
+}
+
+export function isReadable(rare: string | null): boolean {
+  if (rare === null) return true
+  try {
+    const value = JSON.parse(rare) as unknown
+    return typeof value === 'object' && value !== null
+  } catch {
+    return false
+  }
 }
 
 export function isEndedRow(row: { readonly state: number }): boolean {
@@ -177,7 +192,7 @@ export function isEndedRow(row: { readonly state: number }): boolean {
 
 /** A row as `get` and `list` answer it; without its `namespace`, which the main thread knows. */
 export function toRecord(row: JobRow, names: Names, input: Uint8Array): Omit<JobRecord, 'namespace'> {
-  const rare: RareFields = unpackRare(row.rare)
+  const rare = rareOf(row)
   const { retention = defaultRetention, maxCrashes = defaultMaxCrashes, ...others } = rare
   const record: { [K in keyof JobRecord]?: JobRecord[K] | undefined } = {
     version: row.version,

@@ -2,10 +2,10 @@
 // looks at narrow rows, and only reads those whole that match.
 import type { JobQuery, JobSelection, ListRequest, SelectionAnswer } from '../../broker/contract.ts'
 import { OffstageError } from '../../errors/error.ts'
-import { type StoredError, unpackRare } from '../../job/record.ts'
+import type { StoredError } from '../../job/record.ts'
 import { type JobState, jobStates } from '../../job/states.ts'
 import type { Statement, Value } from './engine.ts'
-import { type JobRow, STATE } from './row.ts'
+import { type JobRow, rareOf, STATE } from './row.ts'
 import type { Store } from './store.ts'
 
 const MAX_LIMIT = 1_000
@@ -126,7 +126,7 @@ export class Select {
     if (row === undefined || row.state !== state) return undefined
     if (query.fingerprint !== undefined && fingerprint(row) !== query.fingerprint) return undefined
     if (query.search === undefined && query.tag === undefined) return row
-    const { search, tags } = unpackRare(row.rare)
+    const { search, tags } = rareOf(row)
     for (const [field, value] of Object.entries(query.search ?? {}))
       if (search?.[field] !== value) return undefined
     return query.tag === undefined || tags?.includes(query.tag) === true ? row : undefined

@@ -8,7 +8,7 @@ import type { Dependents } from './dependents.ts'
 import { CARE, FLAG } from './flags.ts'
 import type { Lanes } from './lanes.ts'
 import type { Moves } from './moves.ts'
-import { ruleOutcome } from './outcomes.ts'
+import { ruleOutcome, settledMark } from './outcomes.ts'
 import { has, type JobRow, STATE } from './row.ts'
 import type { Store } from './store.ts'
 import { defaultRetention } from '../../job/defaults.ts'
@@ -36,7 +36,7 @@ export class Settle {
     if (row === undefined || row.state !== STATE.active || row.token !== outcome.token)
       return this.#settledBefore(row, outcome) ? 'ok' : 'lost'
     const { now, tally, names } = this.#store
-    row.settled = outcome.token
+    row.settled = settledMark(outcome)
     if (outcome.ranMs !== undefined) tally.add(row.queue, row.task, 'ranMs', outcome.ranMs)
     const ruling = ruleOutcome(row, outcome, now, names.text(row.worker ?? 0))
     if (outcome.kind === 'retry' && ruling.next.state === 'scheduled')
@@ -68,9 +68,10 @@ export class Settle {
     return true
   }
 
-  #settledBefore(row: JobRow | undefined, { id, token }: LeaseRef): boolean {
-    if (row !== undefined && row.settled === token) return true
-    return this.#store.sql.tombstone.get<[number]>(id, this.#store.now)?.[0] === token
+  #settledBefore(row: JobRow | undefined, outcome: Outcome): boolean {
+    const mark = settledMark(outcome)
+    if (row?.settled === mark) return true
+    return this.#store.sql.tombstone.get<[number]>(outcome.id, this.#store.now)?.[0] === mark
   }
 
   started(lease: LeaseRef): void {

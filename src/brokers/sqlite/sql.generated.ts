@@ -166,7 +166,7 @@ ON CONFLICT (minute_at, queue, task) DO UPDATE SET
   deleteSteps: `DELETE FROM steps WHERE job = ?`,
   deleteWorker: `DELETE FROM workers WHERE id = ?`,
   deleteWorkflow: `DELETE FROM workflows WHERE workflow = ?`,
-  dropEvents: `DELETE FROM events WHERE at < ? AND id IN (SELECT id FROM events ORDER BY id LIMIT ?)`,
+  dropEvents: `DELETE FROM events WHERE at < ? AND id IN (SELECT id FROM events WHERE id > 0 ORDER BY id LIMIT ?)`,
   dropLog: `DELETE FROM logs WHERE job = ? AND seq <= ?`,
   dropMinutes: `DELETE FROM minutes WHERE (minute_at, queue, task) IN
   (SELECT minute_at, queue, task FROM minutes WHERE minute_at < ? ORDER BY minute_at, queue, task LIMIT ?)`,
@@ -187,7 +187,7 @@ WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.state = 1 AND jobs.queue = queues.qu
 WHERE expires_at IS NOT NULL AND state < 3 AND begun = 0 AND expires_at <= ? ORDER BY expires_at LIMIT ?`,
   extendLease: `UPDATE jobs SET lease_until = max(lease_until, ?) WHERE id = ? AND token = ? AND state = 3`,
   flagsById: `SELECT flags FROM jobs WHERE id = ?`,
-  freeKey: `DELETE FROM unique_keys WHERE key = ? AND job = ?`,
+  freeKey: `DELETE FROM unique_keys WHERE job = ?`,
   heldJob: `SELECT seq, task, queue FROM jobs WHERE id = ? AND token = ? AND state = 3`,
   insertEdge: `INSERT INTO edges (parent, child, needs_success, open) VALUES (?, ?, ?, ?) ON CONFLICT (parent, child) DO NOTHING`,
   insertEvents: `INSERT INTO events (source, at, body) VALUES (?, ?, ?)`,
@@ -205,8 +205,8 @@ ON CONFLICT (id) DO NOTHING`,
   insertStep: `INSERT INTO steps (job, name, ord, at, codec, value)
 VALUES (?, ?, (SELECT coalesce(max(ord), 0) + 1 FROM steps WHERE job = ?), ?, ?, ?)
 ON CONFLICT (job, name) DO NOTHING`,
-  insertTombstone: `INSERT INTO tombstones (id, token, state, until) VALUES (?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET token = excluded.token, state = excluded.state, until = excluded.until`,
+  insertTombstone: `INSERT INTO tombstones (id, settled, until) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET settled = excluded.settled, until = excluded.until`,
   jobById: `SELECT
   seq, id, state, flags, task, queue, partition, priority, lane, pos,
   version, created_at, due_at, expires_at, codec, input, rare, workflow, waits, lease_until,
@@ -228,7 +228,7 @@ FROM jobs WHERE seq = ?`,
 FROM jobs WHERE state = 2 AND lane = ? ORDER BY priority DESC, pos LIMIT ?`,
   laneId: `SELECT id FROM lanes WHERE queue = ? AND suspect = ? AND task = ? AND partition = ?`,
   laneTurn: `UPDATE lanes SET turn = ? WHERE id = ?`,
-  lastEvent: `SELECT id FROM events ORDER BY id DESC LIMIT 1`,
+  lastEvent: `SELECT max(id) FROM events`,
   lastLog: `SELECT seq FROM logs WHERE job = ? ORDER BY seq DESC LIMIT 1`,
   listPaused: `SELECT queue FROM queues WHERE paused = 1`,
   listQueueDown: `SELECT seq, state, task, queue, partition, workflow, created_at, flags FROM jobs INDEXED BY jobs_queue
@@ -281,7 +281,7 @@ WHERE waits = ? AND waits IS NOT NULL AND (queue, suspect) > (?, ?) ORDER BY que
   openLanesUnder: `UPDATE lanes SET waits = NULL WHERE waits IS NOT NULL AND waits >= ? AND waits < ? RETURNING queue`,
   openLanes: `SELECT id, queue, suspect, task, partition, turn FROM lanes
 WHERE waits IS NULL AND queue = ? AND suspect = ? AND turn > ? AND turn <= ? ORDER BY turn LIMIT ?`,
-  outboxHead: `SELECT id, parent, success, workflow, last_seq FROM outbox ORDER BY id LIMIT 1`,
+  outboxHead: `SELECT id, parent, success, workflow, last_seq FROM outbox WHERE id > 0 ORDER BY id LIMIT 1`,
   parentsOf: `SELECT parent FROM edges WHERE child = ?`,
   pauseQueue: `INSERT INTO queues (queue, paused) VALUES (?, ?) ON CONFLICT (queue) DO UPDATE SET paused = excluded.paused`,
   promoteJob: `UPDATE jobs SET state = 2, lane = ?, pos = ? WHERE seq = ? AND state = 1`,
@@ -323,14 +323,14 @@ WHERE workflow = ? AND workflow IS NOT NULL AND (flags & 128) <> 0 AND seq <= ? 
   startJob: `UPDATE jobs SET started = 1, claimed_at = ?, started_at = ? WHERE id = ? AND token = ? AND state = 3 AND started = 0`,
   stateBySeq: `SELECT state FROM jobs WHERE seq = ?`,
   succeedJob: `UPDATE jobs SET
-  state = 4, lease_until = NULL, started = 0, settled = token, suspect = 0, begun = 1, error = NULL, unknown_since = NULL,
+  state = 4, lease_until = NULL, started = 0, settled = token * 8, suspect = 0, begun = 1, error = NULL, unknown_since = NULL,
   flags = flags & ~2, started_at = ?, ended_at = ?, prune_at = ?, result_codec = ?, result = ?
 WHERE seq = ? AND token = ? AND state = 3 AND (flags & 269) = 0`,
   takeKey: `INSERT INTO unique_keys (key, job) VALUES (?, ?) ON CONFLICT (key) DO NOTHING`,
   taskById: `SELECT task FROM jobs WHERE id = ?`,
   tickSchedule: `UPDATE schedules SET next_at = ?, last_at = ? WHERE id = ? AND next_at = ? AND paused = 0`,
   timedScopes: `SELECT key FROM scopes WHERE queue = ? AND open_at IS NOT NULL ORDER BY open_at LIMIT ?`,
-  tombstone: `SELECT token FROM tombstones WHERE id = ? AND until > ?`,
+  tombstone: `SELECT settled FROM tombstones WHERE id = ? AND until > ?`,
   waitingLanes: `SELECT id, queue, suspect, task, partition, turn FROM lanes
 WHERE waits = ? AND waits IS NOT NULL AND queue = ? AND suspect = ? ORDER BY turn LIMIT ?`,
   writeCounters: `UPDATE counters SET seq = ?, token = ?, pos = ?, turn = ?, clock = ?, config = ?, listen_until = ? WHERE id = 1`,
@@ -354,6 +354,7 @@ INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 0, 0);
 -- Names of queues, tasks and workers, so that rows and indexes hold small numbers. Only grows.
 CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 
+-- \`settled\` is the token of the last outcome times eight, plus its kind (outcomes.ts); 0 where there was none.
 CREATE TABLE jobs (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL,
@@ -459,6 +460,7 @@ CREATE TABLE minutes (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE unique_keys (key TEXT PRIMARY KEY, job INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX unique_keys_job ON unique_keys (job);
 
 CREATE TABLE search (
   field TEXT NOT NULL, value TEXT NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (field, value, job)
@@ -483,7 +485,7 @@ CREATE TABLE workflows (workflow TEXT PRIMARY KEY, staged_at INTEGER NOT NULL) S
 CREATE INDEX workflows_staged ON workflows (staged_at);
 
 CREATE TABLE tombstones (
-  id TEXT PRIMARY KEY, token INTEGER NOT NULL, state INTEGER NOT NULL, until INTEGER NOT NULL
+  id TEXT PRIMARY KEY, settled INTEGER NOT NULL, until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tombstones_until ON tombstones (until);
 

@@ -28,9 +28,10 @@ import type {
 } from '../../broker/contract.ts'
 import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord, JobSpec } from '../../job/record.ts'
-import { Channel } from './channel.ts'
+import { type CallOptions, Channel } from './channel.ts'
 import type { PlainCall } from './core.ts'
 import { readOptions, type Settings, type SqliteOptions } from './options.ts'
+import type { Request } from './protocol.ts'
 import { Waiters } from './waiters.ts'
 import {
   type ClaimColumns,
@@ -126,19 +127,22 @@ export class SqliteBroker implements Broker {
 
   enqueue(groups: readonly (readonly JobSpec[])[]): Promise<readonly GroupAnswer[]> {
     const specs = packSpecs(groups)
-    return this.#send('enqueue', [specs], specs.bytes)
+    return this.#send('enqueue', [specs], { transfer: specs.bytes })
   }
 
-  async reserve(request: ReserveRequest): Promise<Reserved> {
-    return this.#reserved(request, unpackClaims(await this.#send<ClaimColumns>('reserve', [request])))
+  reserve(request: ReserveRequest): Promise<Reserved> {
+    const read = (columns: ClaimColumns): Reserved => this.#reserved(request, unpackClaims(columns))
+    return this.#send('reserve', [request], { read })
   }
 
-  async settle({ outcomes, started, next }: SettleRequest): Promise<Settled> {
+  settle({ outcomes, started, next }: SettleRequest): Promise<Settled> {
     const columns = packOutcomes(outcomes)
-    const args = [{ outcomes: columns, started, next }]
-    const settled = unpackSettled(await this.#send<SettledColumns>('settle', args, columns.bytes))
-    if (next !== undefined && settled.next !== undefined) this.#reserved(next, settled.next)
-    return settled
+    const read = (settled: SettledColumns): Settled => {
+      const answer = unpackSettled(settled)
+      if (next !== undefined && answer.next !== undefined) this.#reserved(next, answer.next)
+      return answer
+    }
+    return this.#send('settle', [{ outcomes: columns, started, next }], { transfer: columns.bytes, read })
   }
 
   extend(leases: readonly HeldLease[], leaseMs: number): Promise<readonly ExtendAnswer[]> {
@@ -163,7 +167,7 @@ export class SqliteBroker implements Broker {
   // ── the record half ────────────────────────────────────────────────────────────────────────────────────────────
 
   async get(ids: readonly string[]): Promise<readonly (JobRecord | undefined)[]> {
-    const records = await this.#send<(JobRecord | undefined)[]>('get', [ids])
+    const records = await this.#send<readonly (JobRecord | undefined)[]>('get', [ids])
     return records.map((record) => record && { ...record, namespace: this.namespace })
   }
 
@@ -270,14 +274,10 @@ export class SqliteBroker implements Broker {
     return this.#send(call, args) as ReturnType<Broker[C]>
   }
 
-  #send<T>(
-    call: Parameters<Channel['call']>[0],
-    args: readonly unknown[],
-    bytes?: Uint8Array<ArrayBuffer>,
-  ): Promise<T> {
+  #send<T>(call: Request['call'], args: readonly unknown[], options?: CallOptions<T>): Promise<T> {
     if (this.#channel === undefined)
       return Promise.reject(closedError(this.#closed ? 'was closed' : 'is not open yet'))
-    return this.#channel.call<T>(call, args, bytes)
+    return this.#channel.call<T>(call, args, options)
   }
 }
 

@@ -1,7 +1,7 @@
--- Frees a unique key that a job holds.
--- Parameters: key, job
+-- Frees the unique key that a job holds.
+-- Parameters: job
 -- Returns: nothing
 -- Cost: one row
 -- Called by: moves.ts, reserve.ts
 
-DELETE FROM unique_keys WHERE key = ? AND job = ?
+DELETE FROM unique_keys WHERE job = ?

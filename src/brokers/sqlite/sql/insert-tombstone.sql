@@ -1,8 +1,8 @@
 -- Keeps the answer for late settles.
--- Parameters: id, token, state, until (ms)
+-- Parameters: id, settled (token and kind of the last outcome), until (ms)
 -- Returns: nothing
 -- Cost: one row
 -- Called by: moves.ts
 
-INSERT INTO tombstones (id, token, state, until) VALUES (?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET token = excluded.token, state = excluded.state, until = excluded.until
+INSERT INTO tombstones (id, settled, until) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET settled = excluded.settled, until = excluded.until

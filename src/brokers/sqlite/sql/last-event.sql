@@ -4,4 +4,4 @@
 -- Cost: one row
 -- Called by: events.ts, when somebody starts to listen
 
-SELECT id FROM events ORDER BY id DESC LIMIT 1
+SELECT max(id) FROM events

@@ -4,4 +4,4 @@
 -- Cost: one row
 -- Called by: dependents.ts
 
-SELECT id, parent, success, workflow, last_seq FROM outbox ORDER BY id LIMIT 1
+SELECT id, parent, success, workflow, last_seq FROM outbox WHERE id > 0 ORDER BY id LIMIT 1

@@ -1,7 +1,7 @@
--- The token that recorded the last outcome of a job that is gone.
+-- The last outcome of a job that is gone.
 -- Parameters: id, now (ms)
--- Returns: token
+-- Returns: settled (token and kind)
 -- Cost: one row
 -- Called by: settle.ts
 
-SELECT token FROM tombstones WHERE id = ? AND until > ?
+SELECT settled FROM tombstones WHERE id = ? AND until > ?

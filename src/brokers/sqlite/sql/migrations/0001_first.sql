@@ -17,6 +17,7 @@ INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 0, 0);
 -- Names of queues, tasks and workers, so that rows and indexes hold small numbers. Only grows.
 CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 
+-- `settled` is the token of the last outcome times eight, plus its kind (outcomes.ts); 0 where there was none.
 CREATE TABLE jobs (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL,
@@ -122,6 +123,7 @@ CREATE TABLE minutes (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE unique_keys (key TEXT PRIMARY KEY, job INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX unique_keys_job ON unique_keys (job);
 
 CREATE TABLE search (
   field TEXT NOT NULL, value TEXT NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (field, value, job)
@@ -146,7 +148,7 @@ CREATE TABLE workflows (workflow TEXT PRIMARY KEY, staged_at INTEGER NOT NULL) S
 CREATE INDEX workflows_staged ON workflows (staged_at);
 
 CREATE TABLE tombstones (
-  id TEXT PRIMARY KEY, token INTEGER NOT NULL, state INTEGER NOT NULL, until INTEGER NOT NULL
+  id TEXT PRIMARY KEY, settled INTEGER NOT NULL, until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tombstones_until ON tombstones (until);
 
