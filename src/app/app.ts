@@ -211,7 +211,12 @@ export class App {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#started].map((worker) => worker.stop()))
+    const stops = await Promise.allSettled([...this.#started].map((worker) => worker.stop()))
+    for (const stop of stops) {
+      // What a worker could not do at its end must not keep the rest open.
+      if (stop.status === 'rejected')
+        this.#link.logger.error({ error: stop.reason }, 'a worker did not stop well')
+    }
     await this.#background.idle()
     await this.#client.close(appClosed())
     await this.#link.close()

@@ -31,7 +31,13 @@ export interface AppSettings {
   readonly defaults: TaskDefaults
 }
 
-const KNOWN: readonly (keyof AppOptions)[] = ['broker', 'namespace', 'logger', 'maxPayloadBytes', 'defaults']
+const KNOWN: { readonly [K in keyof Required<AppOptions>]: true } = {
+  broker: true,
+  namespace: true,
+  logger: true,
+  maxPayloadBytes: true,
+  defaults: true,
+}
 const CALLS: readonly (keyof Broker)[] = [
   'open',
   'close',
@@ -45,7 +51,7 @@ const CALLS: readonly (keyof Broker)[] = [
 
 /** @throws OPTION_INVALID, NAME_INVALID, DURATION_INVALID */
 export function resolveApp(options: AppOptions): AppSettings {
-  checkKnown('offstage()', options, KNOWN)
+  checkKnown('offstage()', options, Object.keys(KNOWN))
   const { broker, namespace, logger = stderrLogger, maxPayloadBytes, defaults = {} } = options
   if (broker !== undefined) checkBroker(broker)
   if (namespace !== undefined) checkNamespace(namespace, broker)

@@ -37,27 +37,33 @@ describe('a process that only', () => {
     expect(answer).toEqual({ opened: [], id: 'x', main: true })
   })
 
-  test('enqueued ends although its app was not closed', async () => {
-    const answer = await program(`
-      const app = offstage({ broker: 'memory:' })
+  test.each(['memory:', 'sqlite::memory:'])(
+    'enqueued on %s ends although its app was not closed',
+    async (url) => {
+      const answer = await program(`
+      const app = offstage({ broker: ${JSON.stringify(url)} })
       const task = app.task({ name: 'a', run: () => 1 })
       const job = await task.enqueue(1, { id: 'own' })
       console.log(JSON.stringify(job.id))
     `)
-    expect(answer).toBe('own')
-  })
+      expect(answer).toBe('own')
+    },
+  )
 
-  test('waits for a result stays until it is there', async () => {
-    const answer = await program(`
-      const app = offstage({ broker: 'memory:' })
+  test.each(['memory:', 'sqlite::memory:'])(
+    'waits for a result on %s stays until it is there',
+    async (url) => {
+      const answer = await program(`
+      const app = offstage({ broker: ${JSON.stringify(url)} })
       const task = app.task({ name: 'a', run: () => 1 })
       const job = await task.enqueue(1)
       // Nothing else holds this process: the timeout comes although no worker runs.
       const error = await job.result({ timeout: 100 }).catch((error) => error)
       console.log(JSON.stringify(error.code))
     `)
-    expect(answer).toBe('RESULT_TIMEOUT')
-  })
+      expect(answer).toBe('RESULT_TIMEOUT')
+    },
+  )
 })
 
 test('importing the package loads no worker, no broker, and one small dependency', () => {

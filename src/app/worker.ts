@@ -32,18 +32,18 @@ export interface WorkerContext {
   readonly onStop: (worker: AppWorker) => void
 }
 
-const OPTIONS: readonly (keyof AppWorkerOptions)[] = [
-  'tasks',
-  'queues',
-  'concurrency',
-  'lease',
-  'grace',
-  'unknownAfter',
-  'abandonAfter',
-  'prefetch',
-  'pollInterval',
-  'maintain',
-]
+const OPTIONS: { readonly [K in keyof Required<AppWorkerOptions>]: true } = {
+  tasks: true,
+  queues: true,
+  concurrency: true,
+  lease: true,
+  grace: true,
+  unknownAfter: true,
+  abandonAfter: true,
+  prefetch: true,
+  pollInterval: true,
+  maintain: true,
+}
 
 /** Runs jobs in this process from `start()` to `stop()`. */
 export class AppWorker {
@@ -54,7 +54,7 @@ export class AppWorker {
   #starting: Promise<void> | undefined
 
   constructor(context: WorkerContext, options: AppWorkerOptions) {
-    checkKnown('app.worker', options, OPTIONS)
+    checkKnown('app.worker', options, Object.keys(OPTIONS))
     this.#context = context
     this.#options = options
   }

@@ -150,6 +150,7 @@ describe('result', () => {
     await clock.advance('1s')
     await outcome
     await expect.poll(() => broker.listeners).toBe(0)
+    await expect(job.result({ timout: 1 } as object)).rejects.toThrow("did you mean 'timeout'?")
     await expect(job.result({ timeout: 'soon' })).rejects.toMatchObject({ code: 'DURATION_INVALID' })
   })
 

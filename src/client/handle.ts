@@ -5,6 +5,7 @@ import { decodeJson } from '../job/codec.ts'
 import type { JobRecord } from '../job/record.ts'
 import { isEnded, type JobState } from '../job/states.ts'
 import { type Duration, durationMs } from '../runtime/durations.ts'
+import { checkKnown } from '../task/check.ts'
 import type { Connection } from './connection.ts'
 import { follow } from './follow.ts'
 import { type JobSnapshot, toError, toSnapshot } from './snapshot.ts'
@@ -36,7 +37,10 @@ export interface HandleFacts {
 
 export class JobHandle<Out = unknown> {
   readonly id: string
-  /** True where the job was there already: by its id, or as the holder of the unique key. */
+  /**
+   * True where the job was there already: by its id, or as the holder of the unique key. After an answer of the broker
+   * was lost on the way and the call repeated, a job with an id of one's own is said to be there, whoever stored it.
+   */
   readonly duplicate: boolean
   readonly #task: string | undefined
   readonly #context: HandleContext
@@ -56,6 +60,7 @@ export class JobHandle<Out = unknown> {
   result(options: ResultOptions = {}): Promise<Out> {
     const { signal, timeout } = options
     return new Promise((resolve, reject) => {
+      checkKnown('result', options, ['timeout', 'signal'])
       const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, 'timeout')
       if (signal?.aborted === true) return reject(signal.reason)
       const { watcher, connection } = this.#context
@@ -109,6 +114,7 @@ export class JobHandle<Out = unknown> {
    * @throws JOB_NOT_FOUND
    */
   events(options: EventsOptions = {}): AsyncIterableIterator<JobSnapshot<Out>> {
+    checkKnown('events', options, ['signal'])
     return follow(this.#context.watcher, this.id, options.signal, (record) => {
       if (record === undefined) throw this.#notFound()
       return toSnapshot(this.#own(record))

@@ -27,21 +27,21 @@ export interface SnapshotPage {
   readonly cursor?: string | undefined
 }
 
-const LIST_OPTIONS: readonly (keyof ListRequest)[] = [
-  'states',
-  'task',
-  'queue',
-  'partition',
-  'workflow',
-  'search',
-  'tag',
-  'fingerprint',
-  'createdFrom',
-  'createdTo',
-  'order',
-  'limit',
-  'cursor',
-]
+const LIST_OPTIONS: { readonly [K in keyof Required<ListRequest>]: true } = {
+  states: true,
+  task: true,
+  queue: true,
+  partition: true,
+  workflow: true,
+  search: true,
+  tag: true,
+  fingerprint: true,
+  createdFrom: true,
+  createdTo: true,
+  order: true,
+  limit: true,
+  cursor: true,
+}
 
 /** `app.jobs` */
 export class JobInspector {
@@ -53,7 +53,7 @@ export class JobInspector {
 
   /** A page of jobs that match all conditions, newest first unless asked otherwise. */
   async list(request: ListRequest = {}): Promise<SnapshotPage> {
-    checkKnown('jobs.list', request, LIST_OPTIONS)
+    checkKnown('jobs.list', request, Object.keys(LIST_OPTIONS))
     const broker = await this.#connection.broker()
     const { jobs, cursor } = await broker.list(request)
     return { jobs: jobs.map((record) => toSnapshot(record)), ...(cursor !== undefined && { cursor }) }

@@ -101,26 +101,27 @@ function build(
   return draft
 }
 
-const JOB_OPTIONS: readonly (keyof JobOptions)[] = [
-  'id',
-  'delay',
-  'runAt',
-  'priority',
-  'expiresIn',
-  'queue',
-  'partition',
-  'unique',
-  'search',
-  'tags',
-  'headers',
-  'retry',
-  'timeout',
-  'retention',
-  'maxCrashes',
-]
+const JOB_OPTIONS: { readonly [K in keyof Required<JobOptions>]: true } = {
+  id: true,
+  delay: true,
+  runAt: true,
+  priority: true,
+  expiresIn: true,
+  queue: true,
+  partition: true,
+  unique: true,
+  search: true,
+  tags: true,
+  headers: true,
+  retry: true,
+  timeout: true,
+  retention: true,
+  maxCrashes: true,
+}
+const KNOWN = Object.keys(JOB_OPTIONS)
 
 function applyOptions(draft: Draft, definition: Definition, options: JobOptions): void {
-  checkKnown(`options of a job of task '${definition.name}'`, options, JOB_OPTIONS)
+  checkKnown(`options of a job of task '${definition.name}'`, options, KNOWN)
   const { id, queue, priority, expiresIn, retry, timeout, retention, maxCrashes, tags, headers } = options
   if (id !== undefined) {
     checkKey('id', id)

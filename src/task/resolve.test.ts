@@ -121,6 +121,7 @@ describe('bad options are refused, naming the option, the value and the rule', (
     [{ expiresIn: 0 }, 'OPTION_INVALID', "expiresIn of task 'mail' is 0"],
     [{ maxCrashes: 0 }, 'OPTION_INVALID', "maxCrashes of task 'mail' is 0"],
     [{ store: 'both' }, 'OPTION_INVALID', "store of task 'mail' is 'both'"],
+    [{ store: 'parsed' }, 'OPTION_INVALID', "store of task 'mail' is 'parsed'; it needs an input schema"],
     [{ input: {} }, 'OPTION_INVALID', "input of task 'mail' is no Standard Schema"],
     [
       { output: { '~standard': { version: 2 } } },

@@ -12,7 +12,7 @@ import {
 import { checkName } from '../job/ids.ts'
 import { parseRate } from '../job/rates.ts'
 import type { Retention, RetryPolicy } from '../job/record.ts'
-import { durationMs } from '../runtime/durations.ts'
+import { type Duration, durationMs } from '../runtime/durations.ts'
 import { boundedMs, checkKnown, choice, invalidOption, wholeNumber } from './check.ts'
 import type { Definition, Handler } from './definition.ts'
 import type {
@@ -26,37 +26,47 @@ import type {
 } from './options.ts'
 import { validator } from './schema.ts'
 
+type AnyDefinition = DefinitionOptions<unknown, unknown, unknown, unknown>
+
 /** The options with their types erased: any of them may be anything. */
-export type ErasedOptions = DefinitionOptions<unknown, unknown, unknown, unknown> & { run?: unknown }
+export type ErasedOptions = AnyDefinition & { run?: unknown }
 
 /** What an app sets for tasks that say nothing else. */
 export interface TaskDefaults {
   queue?: string | undefined
   priority?: number | undefined
   retry?: RetryOptions | undefined
-  timeout?: DefinitionOptions<unknown, unknown, unknown, unknown>['timeout']
+  timeout?: Duration | undefined
   retention?: RetentionOptions | undefined
   maxCrashes?: number | undefined
 }
 
-const DEFINITION = [
-  'name',
-  'input',
-  'output',
-  'queue',
-  'priority',
-  'retry',
-  'timeout',
-  'limit',
-  'partition',
-  'unique',
-  'search',
-  'retention',
-  'expiresIn',
-  'maxCrashes',
-  'store',
-] as const
-const DEFAULTS = ['queue', 'priority', 'retry', 'timeout', 'retention', 'maxCrashes'] as const
+const DEFINITION_OPTIONS: { readonly [K in keyof Required<AnyDefinition>]: true } = {
+  name: true,
+  input: true,
+  output: true,
+  queue: true,
+  priority: true,
+  retry: true,
+  timeout: true,
+  limit: true,
+  partition: true,
+  unique: true,
+  search: true,
+  retention: true,
+  expiresIn: true,
+  maxCrashes: true,
+  store: true,
+}
+const DEFINITION = Object.keys(DEFINITION_OPTIONS)
+const DEFAULTS: { readonly [K in keyof Required<TaskDefaults>]: true } = {
+  queue: true,
+  priority: true,
+  retry: true,
+  timeout: true,
+  retention: true,
+  maxCrashes: true,
+}
 
 /**
  * Checks the defaults of an app.
@@ -64,7 +74,7 @@ const DEFAULTS = ['queue', 'priority', 'retry', 'timeout', 'retention', 'maxCras
  * @throws OPTION_INVALID, NAME_INVALID, DURATION_INVALID
  */
 export function checkDefaults(defaults: TaskDefaults): void {
-  checkKnown('defaults', defaults, DEFAULTS)
+  checkKnown('defaults', defaults, Object.keys(DEFAULTS))
   resolveDefinition({ name: 'defaults', ...defaults }, {})
 }
 
@@ -78,6 +88,11 @@ export function resolveDefinition(options: ErasedOptions, defaults: TaskDefaults
   const queue = options.queue ?? defaults.queue ?? defaultQueue
   checkName('queue', queue)
   const timeout = options.timeout ?? defaults.timeout
+  const parseInput = validator(options.input, { code: 'INPUT_INVALID', name: 'input', task: options.name })
+  const store = choice(`store${of}`, options.store ?? 'input', ['input', 'parsed'])
+  if (store === 'parsed' && parseInput === undefined) {
+    throw invalidOption(`store${of}`, store, 'it needs an input schema that parses')
+  }
   const retry = resolveRetry(defaults.retry, defaultRetry, of)
   const retention = resolveRetention(defaults.retention, defaultRetention, of)
   return {
@@ -91,12 +106,12 @@ export function resolveDefinition(options: ErasedOptions, defaults: TaskDefaults
       options.expiresIn === undefined ? undefined : boundedMs(`expiresIn${of}`, options.expiresIn, 1),
     timeoutMs: timeout === undefined ? undefined : boundedMs(`timeout${of}`, timeout, 1),
     limit: resolveLimit('limit', options.limit, of),
-    parseInput: validator(options.input, { code: 'INPUT_INVALID', name: 'input', task: options.name }),
+    parseInput,
     parseOutput: validator(options.output, { code: 'OUTPUT_INVALID', name: 'output', task: options.name }),
     ...resolvePartition(options.partition, of),
     ...resolveUnique(options.unique, of),
     search: optionalFunction(`search${of}`, options.search),
-    store: choice(`store${of}`, options.store ?? 'input', ['input', 'parsed']),
+    store,
     run: undefined,
   }
 }

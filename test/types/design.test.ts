@@ -46,7 +46,7 @@ const resize = app.define({
   output: z.object({ width: z.number() }),
   expiresIn: '1d',
 })
-const resizer = app.implement(
+app.implement(
   resize,
   ({ url }, ctx) => {
     if (url.endsWith('/gone')) throw new NonRetryable('no such image')

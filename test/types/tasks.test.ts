@@ -250,6 +250,18 @@ describe('tasks and calls together', () => {
     expectTypeOf(app.worker).toBeCallableWith({ tasks: { mail, image, other: 1 } })
   })
 
+  test('a task fits where less of its result is asked for', () => {
+    const wider: Task<{ to: string }, unknown> = mail
+    const handle: JobHandle<unknown> = mail.job('x')
+    const call: Call = mail.with({ to: 'a' })
+    expect([wider.name, handle.id, call.task]).toEqual(['mail', 'x', 'mail'])
+    never(() => {
+      // @ts-expect-error a task that takes another input does not fit
+      const wrong: Task<{ width: number }, unknown> = mail
+      return wrong
+    })
+  })
+
   test('several calls of several tasks answer a handle each', () => {
     expectTypeOf(mail.with({ to: 'a' })).toEqualTypeOf<Call<{ id: string }>>()
     const both = () => app.enqueue([mail.with({ to: 'a' }), image.with({ width: 1 }, { priority: 2 })])
@@ -340,6 +352,24 @@ describe('wrong uses do not compile', () => {
       return list
     })
     expect(mail.name).toBe('wrong-mail')
+  })
+
+  test('of the app and its workers', () => {
+    never(() => {
+      // @ts-expect-error there is no option `brokers`
+      offstage({ brokers: 'memory:' })
+      // @ts-expect-error a broker is a URL or an object with the calls of one
+      offstage({ broker: { open: () => Promise.resolve() } })
+      // @ts-expect-error there is no option `concurency`
+      app.worker({ concurency: 5 })
+      // @ts-expect-error names are no tasks
+      app.worker({ tasks: ['mail'] })
+      // @ts-expect-error there is no option `wait`
+      app.job('x').result({ wait: '1m' })
+      // @ts-expect-error there is no state `done`
+      app.jobs.list({ states: ['done'] })
+    })
+    expect(app.jobs).toBeDefined()
   })
 
   test('of the result', () => {
