@@ -52,12 +52,16 @@ export function installDependencies() {
   writeFileSync(stamp, wanted)
 }
 
+/** Whether dist was built from exactly these sources. */
+export function isBuilt() {
+  const sources = sourceFiles()
+  return readIfThere(join(dist, '.stamp')) === stampOf(sources) && isComplete(sources)
+}
+
 /** Builds dist unless it was built from exactly these sources. Answers whether dist is good. */
 export function build() {
-  const sources = sourceFiles()
-  const inputs = [...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']
-  const wanted = sha256(...inputs.flatMap((path) => [path, readFileSync(join(root, path))]))
-  if (readIfThere(join(dist, '.stamp')) === wanted && isComplete(sources)) return true
+  if (isBuilt()) return true
+  const wanted = stampOf(sourceFiles())
 
   // Built beside and then swapped: what a removed source once emitted goes, and a failed build leaves the old one.
   const next = `${dist}.next`
@@ -118,6 +122,11 @@ function isComplete(sources) {
     .filter((source) => !source.endsWith('.d.ts'))
     .map((source) => source.replace(/^src/, 'dist').replace(/\.ts$/, ''))
     .every((stem) => existsSync(join(root, `${stem}.js`)) && existsSync(join(root, `${stem}.d.ts`)))
+}
+
+function stampOf(sources) {
+  const inputs = [...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']
+  return sha256(...inputs.flatMap((path) => [path, readFileSync(join(root, path))]))
 }
 
 function readIfThere(path) {

@@ -5,9 +5,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { sql } from '../../src/brokers/sqlite/sql.generated.ts'
-import { type SqliteBroker, type SqliteOptions, sqlite } from '../../src/brokers/sqlite/sqlite.ts'
+import type { SqliteBroker, SqliteOptions } from '../../src/brokers/sqlite/sqlite.ts'
 import type { BrokerHarness } from '../../src/laws/index.ts'
 import { ManualClock } from '../../src/runtime/manual-clock.ts'
+
+type Sqlite = typeof import('../../src/brokers/sqlite/sqlite.ts')
+
+const setup = new URL('../../scripts/setup.mjs', import.meta.url).href
+const { isBuilt } = (await import(setup)) as { isBuilt(): boolean }
+const built = isBuilt()
+const module = new URL(
+  built ? '../../dist/brokers/sqlite/sqlite.js' : '../../src/brokers/sqlite/sqlite.ts',
+  import.meta.url,
+).href
+
+/** The SQLite broker, from `dist` where it is up to date. */
+export const { sqlite } = (await import(module)) as Sqlite
 
 export function sqliteFileHarness(options: Omit<SqliteOptions, 'file'> = {}): BrokerHarness {
   const folder = mkdtempSync(join(tmpdir(), 'offstage-laws-'))
@@ -34,7 +47,7 @@ export function sqliteFileHarness(options: Omit<SqliteOptions, 'file'> = {}): Br
     another: (broker) => open(fileOf(broker)),
     location: (broker) => ({
       module: new URL('./sqlite-connect.ts', import.meta.url).href,
-      options: { ...options, file: fileOf(broker) },
+      options: { module, sqlite: { ...options, file: fileOf(broker) } },
       execArgv: ['--import', 'tsx'],
     }),
     damage: async (broker, id) => {
@@ -68,6 +81,11 @@ export function sqliteMemoryHarness(options: Omit<SqliteOptions, 'file' | 'clock
 /** Tables that stay small whatever is waiting: their rows are kinds of things, not jobs. */
 const SMALL = new Set(['counters', 'meta', 'names', 'rules', 'queues', 'schedules', 'workers', 'minutes'])
 
+/** A scan in the order of the table's own key that stops at a limit, with no condition that could pass rows over. */
+function readsFirstRows(text: string, table: string): boolean {
+  return new RegExp(`FROM ${table}\\s+ORDER BY id( DESC)?\\s+LIMIT`).test(text)
+}
+
 /** The statements whose plan walks a large table without an index, or sorts what it found in one. */
 function scans(file: string): string[] {
   const db = new Database(file, { readonly: true })
@@ -80,7 +98,7 @@ function scans(file: string): string[] {
         .map(({ detail }) => detail)
         .filter((detail) => {
           const table = /^SCAN (\w+)$/.exec(detail)?.[1]
-          return table !== undefined && !SMALL.has(table)
+          return table !== undefined && !SMALL.has(table) && !readsFirstRows(text, table)
         })
         .map((detail) => `${name}: ${detail}`)
     })
