@@ -129,7 +129,7 @@ export const sql: {
   readonly writeCounters: string
   readonly writeProgress: string
 } = {
-  activePlaces: `SELECT queue, task, partition FROM jobs INDEXED BY jobs_lease WHERE state = 3`,
+  activePlaces: `SELECT queue, task, partition FROM jobs INDEXED BY jobs_lease WHERE state = 3 AND lease_until > 0`,
   anyChild: `SELECT 1 FROM edges WHERE parent = ? LIMIT 1`,
   anyOpenEdge: `SELECT 1 FROM edges INDEXED BY edges_open WHERE parent = ? AND open = 1 LIMIT 1`,
   anyOpenLane: `SELECT 1 FROM lanes WHERE waits IS NULL AND queue = ? LIMIT 1`,
@@ -175,12 +175,12 @@ ON CONFLICT (minute_at, queue, task) DO UPDATE SET
   AND active = 0 AND open_at IS NULL`,
   dropTombstones: `DELETE FROM tombstones WHERE id IN (SELECT id FROM tombstones WHERE until <= ? ORDER BY until LIMIT ?)`,
   dropWorkers: `DELETE FROM workers WHERE until <= ?`,
-  dueJobs: `SELECT seq, task, partition, suspect, id, due_at FROM jobs
+  dueJobs: `SELECT seq, task, partition, suspect, id, due_at FROM jobs INDEXED BY jobs_due
 WHERE state = 1 AND queue = ? AND due_at <= ? ORDER BY due_at, seq LIMIT ?`,
   dueQueues: `SELECT queue FROM queues
-WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.state = 1 AND jobs.queue = queues.queue AND jobs.due_at <= ?)`,
+WHERE EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_due WHERE jobs.state = 1 AND jobs.queue = queues.queue AND jobs.due_at <= ?)`,
   dueTimes: `SELECT at FROM (
-  SELECT (SELECT due_at FROM jobs WHERE jobs.state = 1 AND jobs.queue = queues.queue ORDER BY due_at LIMIT 1) AS at
+  SELECT (SELECT due_at FROM jobs INDEXED BY jobs_due WHERE jobs.state = 1 AND jobs.queue = queues.queue ORDER BY due_at LIMIT 1) AS at
   FROM queues
 ) WHERE at IS NOT NULL`,
   expiredJobs: `SELECT seq FROM jobs INDEXED BY jobs_expires
@@ -221,11 +221,11 @@ FROM jobs WHERE id = ?`,
 FROM jobs WHERE seq = ?`,
   keyHolder: `SELECT jobs.seq, jobs.id, jobs.state FROM unique_keys JOIN jobs ON jobs.seq = unique_keys.job WHERE unique_keys.key = ?`,
   laneById: `SELECT id, queue, suspect, task, partition, turn, waits FROM lanes WHERE id = ?`,
-  laneHead: `SELECT 1 FROM jobs WHERE state = 2 AND lane = ? LIMIT 1`,
+  laneHead: `SELECT 1 FROM jobs INDEXED BY jobs_ready WHERE state = 2 AND lane = ? LIMIT 1`,
   laneHeads: `SELECT
   seq, id, task, priority, flags, failures, crashes, version, created_at, due_at,
   expires_at, begun, started_at, codec, input, rare, partition, unknown_since, progress_codec, progress
-FROM jobs WHERE state = 2 AND lane = ? ORDER BY priority DESC, pos LIMIT ?`,
+FROM jobs INDEXED BY jobs_ready WHERE state = 2 AND lane = ? ORDER BY priority DESC, pos LIMIT ?`,
   laneId: `SELECT id FROM lanes WHERE queue = ? AND suspect = ? AND task = ? AND partition = ?`,
   laneTurn: `UPDATE lanes SET turn = ? WHERE id = ?`,
   lastEvent: `SELECT max(id) FROM events`,
@@ -261,18 +261,18 @@ WHERE seq > ? ORDER BY seq ASC LIMIT ?`,
 WHERE workflow = ? AND workflow IS NOT NULL AND seq < ? ORDER BY seq DESC LIMIT ?`,
   listWorkflowUp: `SELECT seq, state, task, queue, partition, workflow, created_at, flags FROM jobs INDEXED BY jobs_workflow
 WHERE workflow = ? AND workflow IS NOT NULL AND seq > ? ORDER BY seq ASC LIMIT ?`,
-  lostJobs: `SELECT seq FROM jobs WHERE state = 3 AND lease_until <= ? ORDER BY lease_until LIMIT ?`,
+  lostJobs: `SELECT seq FROM jobs INDEXED BY jobs_lease WHERE state = 3 AND lease_until <= ? ORDER BY lease_until LIMIT ?`,
   markNotes: `UPDATE jobs SET flags = flags | ? WHERE seq = ?`,
   markParent: `UPDATE jobs SET flags = flags | ?, prune_at = NULL WHERE seq = ?`,
   moveJob: `UPDATE jobs SET lane = ? WHERE seq = ? AND state = 2`,
   nameId: `SELECT id FROM names WHERE name = ?`,
   nameText: `SELECT name FROM names WHERE id = ?`,
-  nextDue: `SELECT due_at FROM jobs WHERE state = 1 AND queue = ? ORDER BY due_at, seq LIMIT 1`,
+  nextDue: `SELECT due_at FROM jobs INDEXED BY jobs_due WHERE state = 1 AND queue = ? ORDER BY due_at, seq LIMIT 1`,
   nextExpiry: `SELECT expires_at FROM jobs INDEXED BY jobs_expires
-WHERE expires_at IS NOT NULL AND state < 3 AND begun = 0 ORDER BY expires_at LIMIT 1`,
-  nextLease: `SELECT lease_until FROM jobs WHERE state = 3 ORDER BY lease_until LIMIT 1`,
-  nextPrune: `SELECT prune_at FROM jobs WHERE prune_at IS NOT NULL ORDER BY prune_at LIMIT 1`,
-  nextStaged: `SELECT staged_at FROM workflows ORDER BY staged_at LIMIT 1`,
+WHERE expires_at IS NOT NULL AND state < 3 AND begun = 0 AND expires_at > 0 ORDER BY expires_at LIMIT 1`,
+  nextLease: `SELECT lease_until FROM jobs INDEXED BY jobs_lease WHERE state = 3 AND lease_until > 0 ORDER BY lease_until LIMIT 1`,
+  nextPrune: `SELECT prune_at FROM jobs INDEXED BY jobs_prune WHERE prune_at IS NOT NULL AND prune_at > 0 ORDER BY prune_at LIMIT 1`,
+  nextStaged: `SELECT staged_at FROM workflows WHERE staged_at > 0 ORDER BY staged_at LIMIT 1`,
   nextWaiting: `SELECT queue, suspect FROM lanes
 WHERE waits = ? AND waits IS NOT NULL AND (queue, suspect) > (?, ?) ORDER BY queue, suspect LIMIT 1`,
   oldWorkflows: `SELECT workflow FROM workflows WHERE staged_at <= ? ORDER BY staged_at LIMIT ?`,
@@ -285,7 +285,7 @@ WHERE waits IS NULL AND queue = ? AND suspect = ? AND turn > ? AND turn <= ? ORD
   parentsOf: `SELECT parent FROM edges WHERE child = ?`,
   pauseQueue: `INSERT INTO queues (queue, paused) VALUES (?, ?) ON CONFLICT (queue) DO UPDATE SET paused = excluded.paused`,
   promoteJob: `UPDATE jobs SET state = 2, lane = ?, pos = ? WHERE seq = ? AND state = 1`,
-  prunableJobs: `SELECT seq FROM jobs WHERE prune_at IS NOT NULL AND prune_at <= ? ORDER BY prune_at LIMIT ?`,
+  prunableJobs: `SELECT seq FROM jobs INDEXED BY jobs_prune WHERE prune_at IS NOT NULL AND prune_at <= ? ORDER BY prune_at LIMIT ?`,
   readCounters: `SELECT seq, token, pos, turn, clock, config, listen_until FROM counters WHERE id = 1`,
   readEvents: `SELECT id, body FROM events WHERE id > ? AND source <> ? ORDER BY id LIMIT 500`,
   readLogs: `SELECT logs.seq, logs.at, logs.token, logs.level, logs.text

@@ -4,4 +4,4 @@
 -- Cost: O(active jobs)
 -- Called by: registry.ts
 
-SELECT queue, task, partition FROM jobs INDEXED BY jobs_lease WHERE state = 3
+SELECT queue, task, partition FROM jobs INDEXED BY jobs_lease WHERE state = 3 AND lease_until > 0

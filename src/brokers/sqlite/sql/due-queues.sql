@@ -5,4 +5,4 @@
 -- Called by: maintain.ts
 
 SELECT queue FROM queues
-WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.state = 1 AND jobs.queue = queues.queue AND jobs.due_at <= ?)
+WHERE EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_due WHERE jobs.state = 1 AND jobs.queue = queues.queue AND jobs.due_at <= ?)

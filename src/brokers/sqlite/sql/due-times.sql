@@ -5,6 +5,6 @@
 -- Called by: maintain.ts
 
 SELECT at FROM (
-  SELECT (SELECT due_at FROM jobs WHERE jobs.state = 1 AND jobs.queue = queues.queue ORDER BY due_at LIMIT 1) AS at
+  SELECT (SELECT due_at FROM jobs INDEXED BY jobs_due WHERE jobs.state = 1 AND jobs.queue = queues.queue ORDER BY due_at LIMIT 1) AS at
   FROM queues
 ) WHERE at IS NOT NULL

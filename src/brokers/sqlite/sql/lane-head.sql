@@ -4,4 +4,4 @@
 -- Cost: one row
 -- Called by: lanes.ts
 
-SELECT 1 FROM jobs WHERE state = 2 AND lane = ? LIMIT 1
+SELECT 1 FROM jobs INDEXED BY jobs_ready WHERE state = 2 AND lane = ? LIMIT 1

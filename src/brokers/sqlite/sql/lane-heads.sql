@@ -7,4 +7,4 @@
 SELECT
   seq, id, task, priority, flags, failures, crashes, version, created_at, due_at,
   expires_at, begun, started_at, codec, input, rare, partition, unknown_since, progress_codec, progress
-FROM jobs WHERE state = 2 AND lane = ? ORDER BY priority DESC, pos LIMIT ?
+FROM jobs INDEXED BY jobs_ready WHERE state = 2 AND lane = ? ORDER BY priority DESC, pos LIMIT ?

@@ -4,4 +4,4 @@
 -- Cost: O(most)
 -- Called by: maintain.ts
 
-SELECT seq FROM jobs WHERE state = 3 AND lease_until <= ? ORDER BY lease_until LIMIT ?
+SELECT seq FROM jobs INDEXED BY jobs_lease WHERE state = 3 AND lease_until <= ? ORDER BY lease_until LIMIT ?

@@ -4,4 +4,4 @@
 -- Cost: one row
 -- Called by: reserve.ts
 
-SELECT due_at FROM jobs WHERE state = 1 AND queue = ? ORDER BY due_at, seq LIMIT 1
+SELECT due_at FROM jobs INDEXED BY jobs_due WHERE state = 1 AND queue = ? ORDER BY due_at, seq LIMIT 1

@@ -4,4 +4,4 @@
 -- Cost: one row
 -- Called by: maintain.ts
 
-SELECT staged_at FROM workflows ORDER BY staged_at LIMIT 1
+SELECT staged_at FROM workflows WHERE staged_at > 0 ORDER BY staged_at LIMIT 1
