@@ -5,12 +5,20 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { memory } from '../../src/brokers/memory/memory.ts'
 import { ManualClock } from '../../src/runtime/manual-clock.ts'
+import { sqlite } from '../support/sqlite-harness.ts'
 import { type Operation, operation } from './operations.ts'
 import { Subject } from './subject.ts'
 
 async function memorySubject(): Promise<Subject> {
   const clock = new ManualClock()
   const broker = memory({ clock })
+  await broker.open()
+  return new Subject(broker, (ms) => clock.advance(ms))
+}
+
+async function sqliteSubject(): Promise<Subject> {
+  const clock = new ManualClock()
+  const broker = sqlite({ file: ':memory:', clock })
   await broker.open()
   return new Subject(broker, (ms) => clock.advance(ms))
 }
@@ -37,5 +45,12 @@ describe('the same operations, the same answers', () => {
       sameOn(operations, await memorySubject(), await memorySubject()),
     )
     await fc.assert(same, { numRuns: 150 })
+  })
+
+  test('memory and SQLite', async () => {
+    const same = fc.asyncProperty(work, async (operations) =>
+      sameOn(operations, await memorySubject(), await sqliteSubject()),
+    )
+    await fc.assert(same, { numRuns: 60 })
   })
 })
