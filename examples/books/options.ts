@@ -19,7 +19,7 @@ export const USAGE = `Usage: npm start -- [options]
 
   --once             end after the summary
   --books N          how many books to parse, 1 to 1000 (default 1000)
-  --concurrency N    how many jobs run at once, 1 to 1000 (default 50)
+  --concurrency N    how many jobs run at once, 1 to 1000 (default 20)
   --port N           port of the web service (default 3000); the book site takes the next one
   --broker URL       broker to use (default: a fresh SQLite file at each start)
   --keep             keep the SQLite files in examples/books/.offstage from one start to the next
@@ -35,7 +35,7 @@ export function readOptions(args: readonly string[]): Options {
       help: { type: 'boolean', short: 'h', default: false },
       port: { type: 'string', default: '3000' },
       broker: { type: 'string' },
-      concurrency: { type: 'string', default: '50' },
+      concurrency: { type: 'string', default: '20' },
       books: { type: 'string', default: '1000' },
     },
   })

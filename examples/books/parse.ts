@@ -10,39 +10,60 @@ import type { BookInfo } from './book.ts'
  */
 export function parseBookPage(html: string): BookInfo {
   const $ = load(html)
-  const data = findLinkedBook($)
-  const marked = readMarkup($)
-  const title = (data === undefined ? undefined : textOf(data.name)) ?? marked.title
+  const linked = readLinkedBook(findLinkedBook($))
+  const found = isWhole(linked) ? linked : fillIn(linked, readMarkup($))
+  const { title, author, rating, ratings, description, pages, year, genres } = found
   if (title === undefined) {
     if (!/<\/html\s*>/i.test(html)) throw new Error('the page ends too early')
     throw new NonRetryable('the page has no title')
   }
-  const linked = data === undefined ? {} : readLinkedBook(data)
   return {
     title,
-    author: linked.author ?? marked.author ?? null,
-    rating: linked.rating ?? marked.rating ?? null,
-    ratings: linked.ratings ?? marked.ratings ?? null,
-    description: linked.description ?? marked.description ?? null,
-    pages: linked.pages ?? marked.pages ?? null,
-    year: linked.year ?? marked.year ?? null,
-    genres: linked.genres ?? marked.genres ?? [],
+    author: author ?? null,
+    rating: rating ?? null,
+    ratings: ratings ?? null,
+    description: description ?? null,
+    pages: pages ?? null,
+    year: year ?? null,
+    genres: genres ?? [],
   }
 }
 
-type Found = { [K in keyof BookInfo]?: NonNullable<BookInfo[K]> | undefined }
+/** What one of the two sources says; undefined stands for what it does not. */
+type Found = { [K in keyof BookInfo]: NonNullable<BookInfo[K]> | undefined }
 type JsonObject = Record<string, unknown>
+
+/** Searching the markup costs more than reading the data, so it is left out where nothing is missing. */
+function isWhole(found: Found): boolean {
+  return Object.values(found).every((value) => value !== undefined)
+}
+
+function fillIn(first: Found, second: Found): Found {
+  return {
+    title: first.title ?? second.title,
+    author: first.author ?? second.author,
+    rating: first.rating ?? second.rating,
+    ratings: first.ratings ?? second.ratings,
+    description: first.description ?? second.description,
+    pages: first.pages ?? second.pages,
+    year: first.year ?? second.year,
+    genres: first.genres ?? second.genres,
+  }
+}
 
 // ── JSON-LD ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** The first object of type Book in any of the page's JSON-LD scripts; scripts that do not parse are passed over. */
-function findLinkedBook($: CheerioAPI): JsonObject | undefined {
+/**
+ * The first object of type Book in any of the page's JSON-LD scripts, or an empty one. Scripts that do not parse are
+ * passed over.
+ */
+function findLinkedBook($: CheerioAPI): JsonObject {
   for (const script of $('script[type="application/ld+json"]').toArray()) {
     const candidates = objectsIn(parseJson($(script).text()))
     const book = candidates.find((candidate) => asArray(candidate['@type']).includes('Book'))
     if (book !== undefined) return book
   }
-  return undefined
+  return {}
 }
 
 /** The value may be one object, a list of them, or one with a list in `@graph`. */
@@ -59,6 +80,7 @@ function readLinkedBook(data: JsonObject): Found {
   )
   const genres = asArray(data.genre).flatMap((genre) => textOf(genre) ?? [])
   return {
+    title: textOf(data.name),
     author: authors.length > 0 ? authors.join(', ') : undefined,
     rating: ratingOf(rating.ratingValue),
     ratings: countOf(rating.ratingCount),

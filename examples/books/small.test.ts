@@ -40,7 +40,7 @@ describe('readOptions', () => {
     expect(readOptions([])).toMatchObject({
       once: false,
       port: 3000,
-      concurrency: 50,
+      concurrency: 20,
       books: 1000,
       keep: false,
     })
