@@ -1,5 +1,6 @@
 // Finds the broker that a command works on, and opens and closes it around the command.
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { App } from '../app/app.ts'
 import type { Broker } from '../broker/contract.ts'
 import { parseUrl } from '../brokers/sqlite/options.ts'
@@ -13,6 +14,8 @@ import { plain } from './text.ts'
 export interface UrlTarget {
   readonly kind: 'url'
   readonly url: string
+  /** Where relative files start. */
+  readonly baseDir: string
   /** Where it was named, or `default`. */
   readonly from: string
 }
@@ -46,8 +49,8 @@ async function urlTarget({ io }: CommandContext, named: Setting | undefined): Pr
   const { locateBroker } = await import('../app/locate.ts')
   // The settings have looked into the environment already, and know what wins over it.
   const { OFFSTAGE_BROKER: _, ...env } = io.env
-  const { url } = locateBroker(named?.values[0], { env, cwd: io.cwd })
-  return { kind: 'url', url, from: named?.from ?? 'default' }
+  const { url, baseDir } = locateBroker(named?.values[0], { env, cwd: io.cwd })
+  return { kind: 'url', url, baseDir, from: named?.from ?? 'default' }
 }
 
 /** Opens the broker of the command, runs `use`, and closes it again. */
@@ -60,16 +63,16 @@ export async function withBroker<T>(
   if (target.kind === 'entry')
     return withEntry(context, target.paths, async ({ app }) => use(await app.broker()))
   if (options.create !== true) checkFile(target)
-  return withUrl(context, target.url, use)
+  return withUrl(context, target, use)
 }
 
 /** Opens the broker of a URL, runs `use`, and closes it again. */
 export async function withUrl<T>(
   context: CommandContext,
-  url: string,
+  target: UrlTarget,
   use: (broker: Broker) => Promise<T>,
 ): Promise<T> {
-  const broker = await openUrl(context, url)
+  const broker = await openUrl(context, target)
   try {
     return await use(broker)
   } finally {
@@ -109,7 +112,7 @@ async function replaceBroker(context: CommandContext, app: App, named: Setting):
     import('../runtime/clock.ts'),
   ])
   const link = linkOf(app)
-  const broker = await openUrl(context, (await urlTarget(context, named)).url)
+  const broker = await openUrl(context, await urlTarget(context, named))
   link.exchange({ broker, clock: systemClock })
   return broker
 }
@@ -124,24 +127,24 @@ async function checkNamespace({ settings }: CommandContext, app: App): Promise<v
   )
 }
 
-async function openUrl({ settings }: CommandContext, url: string): Promise<Broker> {
+async function openUrl({ settings }: CommandContext, { url, baseDir }: UrlTarget): Promise<Broker> {
   const { openBroker } = await import('../brokers/open.ts')
-  const broker = await openBroker(url, { namespace: await settings.text('namespace') })
+  const broker = await openBroker(url, { baseDir, namespace: await settings.text('namespace') })
   await broker.open()
   return broker
 }
 
 /** Asking must not make an empty store where nobody has worked yet, or where the command runs in the wrong folder. */
-function checkFile({ url, from }: UrlTarget): void {
-  const file = sqliteFile(url)
+function checkFile(target: UrlTarget): void {
+  const file = sqliteFile(target)
   if (file === undefined || existsSync(file)) return
-  const how = from === 'default' ? '; name the broker with --broker, or the app with --entry' : ''
+  const how = target.from === 'default' ? '; name the broker with --broker, or the app with --entry' : ''
   throw new OffstageError('BROKER_UNAVAILABLE', `there is no store ${plain(file)} yet${how}`)
 }
 
-/** The file of a SQLite URL that is resolved already; undefined for other brokers and for one in memory. */
-export function sqliteFile(url: string): string | undefined {
+/** The absolute file of a SQLite broker; undefined for other brokers and for one in memory. */
+export function sqliteFile({ url, baseDir }: UrlTarget): string | undefined {
   if (!url.startsWith('sqlite:')) return undefined
   const { file } = parseUrl(url)
-  return file === ':memory:' ? undefined : file
+  return file === ':memory:' ? undefined : resolve(baseDir, file)
 }

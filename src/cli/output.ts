@@ -2,7 +2,7 @@
 import { styleText } from 'node:util'
 import { cutToWidth, widthOf } from './text.ts'
 
-export interface OutStream {
+interface OutStream {
   write(text: string): unknown
   readonly isTTY?: boolean | undefined
   readonly columns?: number | undefined

@@ -8,7 +8,7 @@ import type { Io } from './output.ts'
 import type { ParsedArgs } from './parse.ts'
 
 /** What `offstage.config.ts` exports by default, and what stands under `offstage` in package.json. */
-export interface Config {
+interface Config {
   broker?: string | undefined
   namespace?: string | undefined
   /** Modules that export the app or its tasks, relative to the config file. */
@@ -38,7 +38,7 @@ export const settingSources: { readonly [K in SettingName]-?: Source } = {
   grace: { env: 'OFFSTAGE_GRACE', type: 'duration' },
 }
 
-export const configNames: readonly string[] = ['ts', 'mts', 'js', 'mjs', 'json'].map(
+const configNames: readonly string[] = ['ts', 'mts', 'js', 'mjs', 'json'].map(
   (ending) => `offstage.config.${ending}`,
 )
 

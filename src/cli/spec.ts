@@ -38,10 +38,10 @@ export interface CommandContext {
 }
 
 /** Runs a command; answers its exit code. */
-export type RunCommand = (context: CommandContext) => Promise<number>
+type RunCommand = (context: CommandContext) => Promise<number>
 
 /** What a file of `commands/` exports. */
-export interface Command {
+interface Command {
   readonly spec: CommandSpec
   readonly run: RunCommand
 }

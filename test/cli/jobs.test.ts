@@ -71,6 +71,17 @@ test('the broker: option, then environment, then config file', async () => {
   expect(counts).toMatchObject({ ready: 1 })
 })
 
+test('a relative file is the same from every folder of the project', async () => {
+  mkdirSync(project.path('deep/er'), { recursive: true })
+  const options = { cwd: 'deep/er' }
+  await project.run(['enqueue', 'x', '--id', 'one', ...BROKER], options)
+  expect(existsSync(project.path('jobs.db'))).toBe(true)
+  expect((await project.run(['jobs', 'show', 'one', '--json', ...BROKER])).code).toBe(0)
+  expect((await project.run(['jobs', 'show', 'one', '--json', ...BROKER], options)).code).toBe(0)
+  const doctor = await project.run(['doctor', ...BROKER], options)
+  expect(doctor.stdout).toContain(project.path('jobs.db'))
+})
+
 test('the broker of the config file reaches an app that names none', async () => {
   project.write(
     'tasks.js',

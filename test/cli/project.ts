@@ -1,6 +1,6 @@
 // A user's project in a folder of its own, and the compiled command line run in it as a process.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,6 +19,8 @@ export interface Ended {
 export interface StartOptions {
   readonly env?: { readonly [name: string]: string } | undefined
   readonly stdin?: string | undefined
+  /** A folder of the project. Default its root. */
+  readonly cwd?: string | undefined
   /** Runs as another user. */
   readonly uid?: number | undefined
 }
@@ -82,7 +84,8 @@ export class Project {
   readonly #running = new Set<Running>()
 
   constructor(options: { readonly tsx: boolean } = { tsx: true }) {
-    this.folder = mkdtempSync(join(tmpdir(), 'offstage-project-'))
+    // As the process will see its working directory.
+    this.folder = realpathSync(mkdtempSync(join(tmpdir(), 'offstage-project-')))
     this.write('package.json', '{"name":"project","type":"module","private":true}')
     mkdirSync(join(this.folder, 'node_modules'))
     symlinkSync(root, join(this.folder, 'node_modules/offstage'), 'dir')
@@ -101,7 +104,7 @@ export class Project {
   /** Starts `offstage` in the project. */
   start(argv: readonly string[], options: StartOptions = {}): Running {
     const child = spawn(process.execPath, [main, ...argv], {
-      cwd: this.folder,
+      cwd: join(this.folder, options.cwd ?? '.'),
       env: { ...cleanEnvironment(), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
       ...(options.uid !== undefined && { uid: options.uid }),

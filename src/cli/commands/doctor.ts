@@ -107,15 +107,15 @@ async function* examineTarget(
         const { loadEntry } = await import('../entry.ts')
         return [tasksCheck((await loadEntry(entries)).tasks)]
       })
-  const file = sqliteFile(target.url)
+  const file = sqliteFile(target)
   const from = `${target.from === 'default' ? 'by default' : `named by ${target.from}`}`
   if (file !== undefined) {
     yield* checkStoreFile(file)
     if (existsSync(dirname(file))) yield await checkRoom(dirname(file))
   }
   // The engine can be tried without making the file.
-  const url = file !== undefined && !existsSync(file) ? 'sqlite::memory:' : target.url
-  yield* await guarded('broker', () => withUrl(context, url, (broker) => examineBroker(broker, from)))
+  const tried = file !== undefined && !existsSync(file) ? { ...target, url: 'sqlite::memory:' } : target
+  yield* await guarded('broker', () => withUrl(context, tried, (broker) => examineBroker(broker, from)))
 }
 
 async function examineBroker(broker: Broker, from: string): Promise<readonly Check[]> {

@@ -7,7 +7,7 @@ import { type AnyTask, definitionOf } from '../../task/definition.ts'
 import type { JobOptions } from '../../task/options.ts'
 import { readAll } from '../ask.ts'
 import { suggestion } from '../closest.ts'
-import { findUrl, withEntry } from '../connect.ts'
+import { findUrl, sqliteFile, withEntry } from '../connect.ts'
 import { exitCodes, NotFoundError, UsageError } from '../exit.ts'
 import { terminalLogger } from '../log.ts'
 import type { CommandContext, CommandSpec } from '../spec.ts'
@@ -62,7 +62,7 @@ async function withoutEntry(context: CommandContext, input: unknown, options: Jo
   })
   try {
     const task = app.define<unknown>({ name: args.positionals[0] ?? '' })
-    const named = target.from === 'default' ? ` in ${plain(target.url)}` : ''
+    const named = target.from === 'default' ? ` in ${plain(sqliteFile(target) ?? target.url)}` : ''
     out.note(
       `no entry is named, so nothing checks the input: '${task.name}' is enqueued as it is, with the defaults${named}`,
     )
