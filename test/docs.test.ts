@@ -56,7 +56,7 @@ describe('the reference', () => {
   })
 
   test('says what each broker can do', async () => {
-    const brokers = { memory: memory().capabilities, sqlite: sqlite('sqlite::memory:').capabilities, 'sqlite (a file)': sqlite('sqlite:./docs.db').capabilities }
+    const brokers = { memory: memory().capabilities, '`sqlite::memory:`': sqlite('sqlite::memory:').capabilities, '`sqlite:./file.db`': sqlite('sqlite:./file.db').capabilities }
     const table = capabilityTable(brokers)
     await expect(`# What each broker can do\n\n${table}\n`).toMatchFileSnapshot('../docs/brokers/capabilities.md')
     expect(read('README.md')).toContain(table)

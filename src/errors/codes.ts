@@ -62,10 +62,6 @@ const table = {
     help: 'The job ended as a dead letter. The cause holds the error of its last attempt.',
   },
   JOB_CANCELLED: { retryable: false, help: 'The job was cancelled. The message holds the reason.' },
-  JOB_STATE: {
-    retryable: false,
-    help: 'The job is in a state that does not allow this. The message names both.',
-  },
   RESULT_TIMEOUT: {
     retryable: true,
     help: 'The job had not ended when the time to wait for its result was over. It goes on.',
