@@ -53,7 +53,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     // One of the first twenty pages always answers 500; the trouble of all others passes.
     expect(stdout).toContain('books parsed   19 of 20')
     expect(stdout).toMatch(/dead-lettered +1\n +1 × the site answered 500\n/)
-    const retried = /retried +(\d+) jobs, (\d+) attempts/.exec(stdout)
+    const retried = /retried +(\d+) \(attempts beyond the first: (\d+)\)/.exec(stdout)
     // Four pages fail twice, two are throttled and one is cut short; the broken one is tried four times.
     expect(Number(retried?.[1])).toBeGreaterThanOrEqual(8)
     expect(Number(retried?.[2])).toBeGreaterThanOrEqual(14)

@@ -7,6 +7,7 @@ import { startProbe } from './probe.ts'
 import { formatCount, showProgress } from './progress.ts'
 import { type RunningService, serve } from './serve.ts'
 import { type Site, startSite } from './site/site.ts'
+import type { TroubleKind } from './site/troubles.ts'
 import { closeBookStore } from './store.ts'
 import { formatSummary } from './summary.ts'
 import { parseBook } from './tasks.ts'
@@ -24,7 +25,7 @@ export async function run(options: Options): Promise<void> {
     await worker.start()
     await parseAll(options, { site, service, stop })
     if (!options.once && !stop.aborted) {
-      sayWhatToTry(site, service)
+      sayWhatToTry(options, site, service)
       await aborted(stop)
     }
     if (stop.aborted) console.log('Stopping: running jobs may finish.')
@@ -100,19 +101,23 @@ function sayPort(name: string, { url, port }: { url: string; port: number }, wan
   console.log(`${name} ${url}${note}`)
 }
 
-function sayWhatToTry(site: Site, service: RunningService): void {
-  const sound = site.books.find(({ id }) => !site.troubles.has(id))
-  const broken = [...site.troubles].find(([, { kind }]) => kind === 'broken')?.[0]
-  const soundUrl = site.urls[(sound?.id ?? 1) - 1] ?? site.url
-  const brokenUrl = site.urls[(broken ?? 1) - 1] ?? site.url
-  console.log(`
-Still up. Try:
-  curl '${service.url}/'
-  curl '${service.url}/getBookInfo?url=${soundUrl}'
-  curl '${service.url}/jobs?id=${soundUrl}'
-  curl '${service.url}/jobs?id=${brokenUrl}'
-  curl -d '["${soundUrl}"]' '${service.url}/parseGoodreadsLinks'
-Ctrl-C ends it.`)
+function sayWhatToTry(options: Options, site: Site, service: RunningService): void {
+  const asked = site.books.slice(0, options.books)
+  const urlOf = (kind: TroubleKind | undefined): string | undefined => {
+    const book = asked.find(({ id }) => site.troubles.get(id)?.kind === kind)
+    return book === undefined ? undefined : site.urls[book.id - 1]
+  }
+  const sound = urlOf(undefined)
+  const broken = urlOf('broken')
+  console.log('\nStill up. Try:')
+  console.log(`  curl '${service.url}/'`)
+  if (sound !== undefined) {
+    console.log(`  curl '${service.url}/getBookInfo?url=${sound}'`)
+    console.log(`  curl '${service.url}/jobs?id=${sound}'`)
+    console.log(`  curl -d '["${sound}"]' '${service.url}/parseGoodreadsLinks'`)
+  }
+  if (broken !== undefined) console.log(`  curl '${service.url}/jobs?id=${broken}'    # a dead letter`)
+  console.log('Ctrl-C ends it.')
 }
 
 /** Aborted by the first SIGINT or SIGTERM. The second one ends the process at once, for whoever cannot wait. */

@@ -104,7 +104,7 @@ describe('the summary', () => {
     const probe = { requests: 100, failed: 0, p50Ms: 1.24, p99Ms: 9.96 }
     const text = formatSummary({ total: 1000, tookMs: 4000, outcome, probe })
     expect(text).toContain('books parsed   995 of 1,000')
-    expect(text).toContain('7 jobs, 20 attempts beyond their first')
+    expect(text).toContain('retried        7 (attempts beyond the first: 20)')
     expect(text).toMatch(/4 × broken\n +1 × gone/)
     expect(text).toContain('4.0 s, 250 jobs a second')
     expect(text).toContain('p99 10.0 ms, p50 1.2 ms over 100 requests meanwhile')

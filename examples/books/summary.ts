@@ -20,7 +20,7 @@ export function formatSummary({ total, tookMs, outcome, probe }: Run): string {
   return [
     'Summary',
     row('books parsed', `${formatCount(succeeded)} of ${formatCount(total)}`),
-    row('retried', `${formatCount(retried)} jobs, ${formatCount(extraAttempts)} attempts beyond their first`),
+    row('retried', `${formatCount(retried)} (attempts beyond the first: ${formatCount(extraAttempts)})`),
     row('dead-lettered', formatCount(failed)),
     ...reasons.map(([reason, count]) => row('', `${formatCount(count).padStart(4)} × ${reason}`)),
     row(
