@@ -16,7 +16,11 @@ test.each([
 })
 
 test('options of a URL, and their defaults', () => {
-  expect(readOptions('sqlite::memory:')).toMatchObject({ durability: 'full', namespace: 'default', engine: undefined })
+  expect(readOptions('sqlite::memory:')).toMatchObject({
+    durability: 'full',
+    namespace: 'default',
+    engine: undefined,
+  })
   expect(readOptions('sqlite::memory:?durability=normal&engine=better-sqlite3')).toMatchObject({
     durability: 'normal',
     engine: 'better-sqlite3',
@@ -35,15 +39,21 @@ test.each([
 })
 
 test('a URL opens the broker of its scheme, with paths from the base folder', async () => {
-  const file = await openBroker('sqlite:./jobs.db?durability=normal', { baseDir: '/srv/app', namespace: 'shop' })
+  const file = await openBroker('sqlite:./jobs.db?durability=normal', {
+    baseDir: '/srv/app',
+    namespace: 'shop',
+  })
   expect([file.name, file.namespace, file.capabilities.durability]).toEqual(['sqlite', 'shop', 'process'])
   const memory = await openBroker('memory:')
   expect(memory.name).toBe('memory')
 })
 
-test.each(['redis://user:secret@host/0', 'jobs.db', '', 'constructor:x'])('%s names no broker that is known', async (url) => {
-  const error = await openBroker(url).catch((thrown: unknown) => thrown)
-  expect(hasCode(error, 'BROKER_UNKNOWN')).toBe(true)
-  expect(String(error)).toContain('memory:, sqlite:')
-  expect(String(error)).not.toContain('secret')
-})
+test.each(['redis://user:secret@host/0', 'jobs.db', '', 'constructor:x'])(
+  '%s names no broker that is known',
+  async (url) => {
+    const error = await openBroker(url).catch((thrown: unknown) => thrown)
+    expect(hasCode(error, 'BROKER_UNKNOWN')).toBe(true)
+    expect(String(error)).toContain('memory:, sqlite:')
+    expect(String(error)).not.toContain('secret')
+  },
+)

@@ -15,7 +15,9 @@ const db = openStore(engine, { file: ':memory:', durability: 'normal', namespace
 
 test.each(Object.entries(sql).filter(([, text]) => !text.startsWith('PRAGMA')))('%s', (name, text) => {
   const places = text.split('?').length - 1
-  const plan = db.prepare(`EXPLAIN QUERY PLAN ${text}`).all<[number, number, number, string]>(...Array.from({ length: places }, () => 1))
+  const plan = db
+    .prepare(`EXPLAIN QUERY PLAN ${text}`)
+    .all<[number, number, number, string]>(...Array.from({ length: places }, () => 1))
   const steps = plan.map(([, , , detail]) => detail)
   const scans = steps.filter((step) => step.startsWith('SCAN ') && !SMALL.includes(step.split(' ')[1] ?? ''))
   // A constant row and the rows that a subquery has already found are no tables.
@@ -28,5 +30,7 @@ test('the check itself sees a scan and a sort', () => {
     .prepare('EXPLAIN QUERY PLAN SELECT seq FROM jobs WHERE crashes = 1 ORDER BY failures')
     .all<[number, number, number, string]>()
     .map(([, , , detail]) => detail)
-  expect(details).toEqual(expect.arrayContaining([expect.stringMatching(/^SCAN jobs/), expect.stringContaining('TEMP B-TREE')]))
+  expect(details).toEqual(
+    expect.arrayContaining([expect.stringMatching(/^SCAN jobs/), expect.stringContaining('TEMP B-TREE')]),
+  )
 })

@@ -45,8 +45,19 @@ export function openStore(engine: Engine, settings: StoreSettings): Database {
 /** The file is made here, so that nobody else can read it from its first moment; the engine gives its others the same mode. */
 function makeFile(file: string): void {
   if (existsSync(file)) return
-  mkdirSync(dirname(file), { recursive: true })
+  makeFolder(dirname(file))
   closeSync(openSync(file, 'a', 0o600))
+}
+
+/** Level by level: Node's own way never ends in places where no folder can be made. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    if (!existsSync(folder)) throw error
+  }
 }
 
 function number(db: Database, sql: string): number {

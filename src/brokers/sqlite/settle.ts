@@ -70,6 +70,8 @@ export class Settle {
 
   #settledBefore(row: JobRow | undefined, outcome: Outcome): boolean {
     const mark = settledMark(outcome)
+    // No outcome has ever been recorded with the token 0, which is what a job starts with.
+    if (outcome.token === 0) return false
     if (row?.settled === mark) return true
     return this.#store.sql.tombstone.get<[number]>(outcome.id, this.#store.now)?.[0] === mark
   }
