@@ -34,7 +34,13 @@ export type Operation =
   | { readonly op: 'extend'; readonly claim: number; readonly started: boolean; readonly leaseMs: number }
   | { readonly op: 'cancel' | 'retry' | 'remove' | 'promote'; readonly ids: readonly number[] }
   | { readonly op: 'pause'; readonly queue: number; readonly paused: boolean }
-  | { readonly op: 'limit'; readonly queue: number; readonly concurrency?: number; readonly rate?: number }
+  | {
+      readonly op: 'limit'
+      readonly kind: 'queue' | 'partition'
+      readonly queue: number
+      readonly concurrency?: number
+      readonly rate?: number
+    }
   | {
       readonly op: 'write'
       readonly claim: number
@@ -59,10 +65,10 @@ const oneOf = <const T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...v
 const id = fc.nat(IDS - 1)
 const claim = fc.nat(5)
 
-const draft: fc.Arbitrary<JobDraft> = fc.record({
+const draftFields = {
   id,
   queue: oneOf(0, 0, 1),
-  partition: fc.constant(undefined),
+  partition: fc.constant<number | undefined>(undefined),
   priority: oneOf(5, 5, 5, 2, 9),
   delayMs: oneOf(undefined, undefined, undefined, 0, 50, 200),
   expiresInMs: oneOf(undefined, undefined, undefined, undefined, 30, 150),
@@ -79,6 +85,11 @@ const draft: fc.Arbitrary<JobDraft> = fc.record({
     nil: undefined,
   }),
   maxCrashes: oneOf(1, 3),
+}
+const draft: fc.Arbitrary<JobDraft> = fc.record(draftFields)
+const draftInPartition: fc.Arbitrary<JobDraft> = fc.record({
+  ...draftFields,
+  partition: oneOf(undefined, 0, 1),
 })
 
 const reserveDraft: fc.Arbitrary<ReserveDraft> = fc.record({
@@ -87,6 +98,15 @@ const reserveDraft: fc.Arbitrary<ReserveDraft> = fc.record({
   leaseMs: oneOf(60, 400),
   starting: fc.integer({ min: 0, max: 4 }),
   suspects: oneOf(0 as const, 1 as const, 1 as const),
+})
+
+/** Takes all that there is room for, so that the turns of the partitions, which brokers choose, make no difference. */
+const reserveAll: fc.Arbitrary<ReserveDraft> = fc.record({
+  queues: oneOf([0], [1], [0, 1]),
+  max: fc.constant(50),
+  leaseMs: oneOf(60, 400),
+  starting: fc.constant(0),
+  suspects: fc.constant(0 as const),
 })
 
 const settlement = fc.record({
@@ -104,59 +124,71 @@ const settlement = fc.record({
   delayMs: oneOf(0, 0, 40, 120),
 })
 
-const enqueue = fc.record({
-  op: fc.constant('enqueue' as const),
-  groups: fc.array(fc.array(draft, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 2 }),
-})
-const reserve = fc.record({ op: fc.constant('reserve' as const), request: reserveDraft })
-const settle = fc.record({
-  op: fc.constant('settle' as const),
-  claims: fc.array(settlement, { minLength: 1, maxLength: 3 }),
-  next: fc.option(reserveDraft, { freq: 2, nil: undefined }),
-})
-const advance = fc.record({ op: fc.constant('advance' as const), ms: fc.integer({ min: 1, max: 130 }) })
+interface Choices {
+  readonly draft: fc.Arbitrary<JobDraft>
+  readonly reserve: fc.Arbitrary<ReserveDraft>
+  readonly limited: 'queue' | 'partition'
+  /** Whether a person may say that claims have started. Then there are suspects, which are handed out one by one. */
+  readonly starts: fc.Arbitrary<boolean>
+}
 
-/** Jobs without partitions: each queue is one lane, so that every answer is determined. */
-export const operation: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 6, arbitrary: enqueue },
-  { weight: 6, arbitrary: reserve },
-  { weight: 6, arbitrary: settle },
-  { weight: 4, arbitrary: advance },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      op: fc.constant('extend' as const),
-      claim,
-      started: fc.boolean(),
-      leaseMs: oneOf(60, 400),
-    }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      op: oneOf('cancel' as const, 'retry' as const, 'remove' as const, 'promote' as const),
-      ids: fc.array(id, { minLength: 1, maxLength: 3 }),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ op: fc.constant('pause' as const), queue: oneOf(0, 1), paused: fc.boolean() }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record(
-      { op: fc.constant('limit' as const), queue: oneOf(0, 1), concurrency: oneOf(1, 2), rate: oneOf(1, 3) },
-      { requiredKeys: ['op', 'queue'] },
+function operations({ draft, reserve, limited, starts }: Choices): fc.Arbitrary<Operation> {
+  const record = <O extends Operation['op'], R extends object>(op: fc.Arbitrary<O>, rest: fc.Arbitrary<R>) =>
+    fc.tuple(op, rest).map(([name, fields]) => ({ op: name, ...fields }))
+  const weighted = (weight: number, arbitrary: fc.Arbitrary<unknown>) => ({
+    weight,
+    arbitrary: arbitrary as fc.Arbitrary<Operation>,
+  })
+  const group = fc.array(draft, { minLength: 1, maxLength: 3 })
+  const settle = {
+    claims: fc.array(settlement, { minLength: 1, maxLength: 3 }),
+    next: fc.option(reserve, { freq: 2, nil: undefined }),
+  }
+  const limit = { queue: oneOf(0, 1), concurrency: oneOf(1, 2), rate: oneOf(1, 3) }
+  return fc.oneof(
+    weighted(
+      6,
+      record(oneOf('enqueue'), fc.record({ groups: fc.array(group, { minLength: 1, maxLength: 2 }) })),
     ),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      op: fc.constant('write' as const),
-      claim,
-      kind: oneOf('progress' as const, 'step' as const),
-      value: fc.nat(9),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('maintain' as const) }) },
-)
+    weighted(6, record(oneOf('reserve'), fc.record({ request: reserve }))),
+    weighted(6, record(oneOf('settle'), fc.record(settle))),
+    weighted(4, record(oneOf('advance'), fc.record({ ms: fc.integer({ min: 1, max: 130 }) }))),
+    weighted(1, record(oneOf('extend'), fc.record({ claim, started: starts, leaseMs: oneOf(60, 400) }))),
+    weighted(
+      3,
+      record(
+        oneOf('cancel', 'retry', 'remove', 'promote'),
+        fc.record({ ids: fc.array(id, { minLength: 1, maxLength: 3 }) }),
+      ),
+    ),
+    weighted(1, record(oneOf('pause'), fc.record({ queue: oneOf(0, 1), paused: fc.boolean() }))),
+    weighted(
+      1,
+      record(oneOf('limit'), fc.record(limit, { requiredKeys: ['queue'] })).map((fields) => ({
+        ...fields,
+        kind: limited,
+      })),
+    ),
+    weighted(
+      1,
+      record(oneOf('write'), fc.record({ claim, kind: oneOf('progress', 'step'), value: fc.nat(9) })),
+    ),
+    weighted(1, fc.constant({ op: 'maintain' })),
+  )
+}
+
+/** Jobs without partitions: each queue is one lane, so that every answer is determined, and its order. */
+export const inLanes: fc.Arbitrary<Operation> = operations({
+  draft,
+  reserve: reserveDraft,
+  limited: 'queue',
+  starts: fc.boolean(),
+})
+
+/** Jobs in partitions with limits: what is claimed is determined, and its order inside a partition. */
+export const inPartitions: fc.Arbitrary<Operation> = operations({
+  draft: draftInPartition,
+  reserve: reserveAll,
+  limited: 'partition',
+  starts: fc.constant(false),
+})

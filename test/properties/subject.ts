@@ -90,8 +90,8 @@ export class Subject {
     return {
       jobs: records.map((record) => record && this.#comparable(record)),
       queues: infos
-        .map(({ queue, paused, counts, limit }) => ({ queue, paused, counts: { ...counts }, limit }))
-        .sort((one, other) => (one.queue < other.queue ? -1 : 1)),
+        .map((info) => plain({ ...info, counts: { ...info.counts } }))
+        .sort((one, other) => compare(JSON.stringify(one), JSON.stringify(other))),
     }
   }
 
@@ -99,7 +99,8 @@ export class Subject {
   async finish(): Promise<void> {
     for (const queue of QUEUES) {
       await this.run({ op: 'pause', queue: QUEUES.indexOf(queue), paused: false })
-      await this.run({ op: 'limit', queue: QUEUES.indexOf(queue) })
+      for (const kind of ['queue', 'partition'] as const)
+        await this.run({ op: 'limit', kind, queue: QUEUES.indexOf(queue) })
     }
     const everything: ReserveDraft = { queues: [0, 1], max: 50, leaseMs: 60_000, starting: 0, suspects: 1 }
     for (let round = 0; round < 60; round += 1) {
@@ -138,8 +139,8 @@ export class Subject {
     return { answers: settled.answers, next: settled.next && this.#claimed(settled.next) }
   }
 
-  async #limit({ queue, concurrency, rate }: Extract<Operation, { op: 'limit' }>): Promise<void> {
-    const scope = { kind: 'queue', queue: QUEUES[queue] ?? '' } as const
+  async #limit({ kind, queue, concurrency, rate }: Extract<Operation, { op: 'limit' }>): Promise<void> {
+    const scope = { kind, queue: QUEUES[queue] ?? '' }
     const none = concurrency === undefined && rate === undefined
     const limit = {
       ...(concurrency === undefined ? {} : { concurrency }),
@@ -165,7 +166,9 @@ export class Subject {
     return this.#claims.at(-1 - back)
   }
 
-  #claimed({ jobs, now }: Reserved): unknown {
+  #claimed({ jobs: answered, now }: Reserved): unknown {
+    // The order inside a partition is checked here; that of the partitions among themselves is the broker's choice.
+    const jobs = [...answered].sort((one, other) => compare(one.partition, other.partition))
     const first = this.#claims.length
     this.#claims.push(...jobs.map(({ id, token }) => ({ id, token })))
     for (const { id } of jobs) this.#begun.add(id)
@@ -186,6 +189,10 @@ export class Subject {
     assert(ordinal >= 0, `the token of ${id} was never given to anybody`)
     return ordinal
   }
+}
+
+function compare(one = '', other = ''): number {
+  return one < other ? -1 : one > other ? 1 : 0
 }
 
 function checkRecord(record: JobRecord, holders: Map<string, string>, begun: boolean): void {
