@@ -1,45 +1,48 @@
 // One run of the application: the book site, the web service and a worker are started, all books are enqueued through
-// the service as a user would, and the summary tells how it went.
+// the service as a user would, and the summary tells how it went. This process has the service, the others their own.
 import { app } from './app.ts'
 import { tellOutcome, waitForAll } from './jobs.ts'
 import type { Options } from './options.ts'
 import { startProbe } from './probe.ts'
+import { type RunningSite, startSiteProcess, startWorkerProcess } from './processes.ts'
 import { formatCount, showProgress } from './progress.ts'
 import { type RunningService, serve } from './serve.ts'
-import { type Site, startSite } from './site/site.ts'
 import type { TroubleKind } from './site/troubles.ts'
 import { closeBookStore } from './store.ts'
 import { formatSummary } from './summary.ts'
-import { parseBook } from './tasks.ts'
 
 const CHUNK = 250
 
 /** Runs until the summary with `once`, else until SIGINT or SIGTERM. */
 export async function run(options: Options): Promise<void> {
   const stop = stopOnSignals()
-  const site = await startSite({ port: options.port === 0 ? 0 : options.port + 1 })
+  const [site, worker] = await Promise.all([
+    startSiteProcess(options.port === 0 ? 0 : options.port + 1),
+    startWorkerProcess(options.concurrency),
+  ])
   const service = await serve({ port: options.port, allowed: [`${site.url}/book/show/`] })
-  const worker = app.worker({ tasks: [parseBook], concurrency: options.concurrency })
   try {
     sayWhereThingsAre(options, site, service)
-    await worker.start()
-    await parseAll(options, { site, service, stop })
-    if (!options.once && !stop.aborted) {
-      sayWhatToTry(options, site, service)
-      await aborted(stop)
-    }
+    await Promise.race([work(options, { site, service, stop }), site.died, worker.died])
     if (stop.aborted) console.log('Stopping: running jobs may finish.')
   } finally {
     await worker.stop()
-    await app.close()
     await service.close()
-    await site.close()
+    await site.stop()
+    await app.close()
     closeBookStore()
   }
 }
 
+async function work(options: Options, stage: Stage): Promise<void> {
+  await parseAll(options, stage)
+  if (options.once || stage.stop.aborted) return
+  sayWhatToTry(options, stage.site, stage.service)
+  await aborted(stage.stop)
+}
+
 interface Stage {
-  site: Site
+  site: RunningSite
   service: RunningService
   stop: AbortSignal
 }
@@ -81,7 +84,7 @@ async function enqueueAll(urls: readonly string[], serviceUrl: string): Promise<
   console.log(`Scheduled ${formatCount(scheduled)} books; ${formatCount(known)} were known already.`)
 }
 
-function sayWhereThingsAre(options: Options, site: Site, service: RunningService): void {
+function sayWhereThingsAre(options: Options, site: RunningSite, service: RunningService): void {
   sayPort('Book site  ', site, options.port === 0 ? 0 : options.port + 1)
   sayPort('Web service', service, options.port)
   console.log(
@@ -101,7 +104,7 @@ function sayPort(name: string, { url, port }: { url: string; port: number }, wan
   console.log(`${name} ${url}${note}`)
 }
 
-function sayWhatToTry(options: Options, site: Site, service: RunningService): void {
+function sayWhatToTry(options: Options, site: RunningSite, service: RunningService): void {
   const asked = site.books.slice(0, options.books)
   const urlOf = (kind: TroubleKind | undefined): string | undefined => {
     const book = asked.find(({ id }) => site.troubles.get(id)?.kind === kind)

@@ -17,16 +17,20 @@ export interface SiteOptions {
   pages?: number | undefined
 }
 
-/** A site that runs. */
-export interface Site {
+/** What is on a site. The same seed and number of pages make the same site. */
+export interface SiteDescription {
   /** The origin, such as `http://127.0.0.1:3001`. */
   url: string
-  port: number
   /** The address of every page, in order of its id. */
   urls: readonly string[]
   books: readonly CatalogBook[]
   /** The trouble of a page by its id; a page that is not here has none. */
   troubles: ReadonlyMap<number, Trouble>
+}
+
+/** A site that runs. */
+export interface Site extends SiteDescription {
+  port: number
   /** Ends all connections, those that wait for the silent page too. */
   close(): Promise<void>
 }
@@ -35,12 +39,16 @@ export interface Site {
 const DEFAULT_SEED = 23
 const OVERSIZED_BYTES = 4 * 1024 * 1024
 
-/** Starts the site. How often a page has failed already is kept in memory, so a new site fails anew. */
-export async function startSite(options: SiteOptions = {}): Promise<Site> {
-  const { port: wanted = 0, seed = DEFAULT_SEED, pages = 1000 } = options
+/** What a site with this origin has on it. */
+export function describeSite(url: string, options: SiteOptions = {}): SiteDescription {
+  const { seed = DEFAULT_SEED, pages = 1000 } = options
   const books = makeCatalog(seed, pages)
   const troubles = dealTroubles(seed, pages)
-  const paths = books.map((book) => pathOf(book, troubles.get(book.id)))
+  return { url, urls: books.map((book) => url + pathOf(book, troubles.get(book.id))), books, troubles }
+}
+
+/** Starts the site. How often a page has failed already is kept in memory, so a new site fails anew. */
+export async function startSite(options: SiteOptions = {}): Promise<Site> {
   const failed = new Map<number, number>()
 
   const server = createServer((request, response) => {
@@ -49,8 +57,11 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
       response.destroy(error instanceof Error ? error : undefined),
     )
   })
-  const port = await listen(server, wanted)
+  const port = await listen(server, options.port ?? 0)
   const origin = `http://127.0.0.1:${port}`
+  const site = describeSite(origin, options)
+  const { books, troubles } = site
+  const paths = site.urls.map((address) => new URL(address).pathname)
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? '/', origin)
@@ -77,14 +88,7 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
     return giveLastingTrouble(visit, response)
   }
 
-  return {
-    url: origin,
-    port,
-    urls: paths.map((path) => origin + path),
-    books,
-    troubles,
-    close: () => closeServer(server),
-  }
+  return { ...site, port, close: () => closeServer(server) }
 }
 
 interface Visit {
