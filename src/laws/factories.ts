@@ -1,6 +1,6 @@
 // Fills in what a case does not care about: specs, requests, outcomes.
 import type { LeaseRef, Outcome, ReserveRequest } from '../broker/contract.ts'
-import { decodeJson, encodeJson } from '../job/codec.ts'
+import { encodeJson } from '../job/codec.ts'
 import { defaultMaxCrashes, defaultPriority, defaultRetention } from '../job/defaults.ts'
 import { newId } from '../job/ids.ts'
 import type { JobSpec, Payload, StoredError, UniqueKey } from '../job/record.ts'
@@ -52,10 +52,6 @@ export function request(fields: Partial<ReserveRequest> = {}): ReserveRequest {
 
 export function json(value: unknown): Payload {
   return encodeJson(value)
-}
-
-export function value(payload: Payload | undefined): unknown {
-  return payload === undefined ? undefined : decodeJson(payload)
 }
 
 export function error(message = 'it broke'): StoredError {

@@ -8,10 +8,16 @@ export function testLaws(harness: BrokerHarness, only?: readonly number[]): void
     afterAll(() => harness.dispose?.())
     for (const law of laws.filter(({ number }) => only?.includes(number) ?? true)) {
       for (const lawCase of law.cases) {
-        test(`law ${law.number}, ${law.name}: ${lawCase.name}`, async ({ skip }) => {
+        test(`law ${law.number}, ${law.name}: ${lawCase.name}`, async ({ annotate, skip }) => {
           const reason = skipReason(lawCase, harness)
           if (reason !== undefined) skip(reason)
-          await runCase(lawCase, harness)
+          const facts: string[] = []
+          try {
+            await runCase(lawCase, harness, (line) => void facts.push(line))
+          } finally {
+            // Measured lateness and stalls: shown with a test that fails.
+            for (const fact of facts) await annotate(fact)
+          }
         })
       }
     }
