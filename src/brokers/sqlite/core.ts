@@ -18,20 +18,15 @@ import { Maintain } from './maintain.ts'
 import { Moves } from './moves.ts'
 import { Registry } from './registry.ts'
 import { Reserve } from './reserve.ts'
-import { type JobRow, has, setFlag, STATE, toRecord } from './row.ts'
+import { has, type JobRow, STATE, setFlag, toRecord } from './row.ts'
 import { Rules } from './rules.ts'
 import { Scopes } from './scopes.ts'
 import { Select, type Steering } from './select.ts'
 import { Settle } from './settle.ts'
 import { Store } from './store.ts'
-import {
-  type ClaimColumns,
-  type OutcomeColumns,
-  type SettledColumns,
-  type SpecColumns,
-  unpackOutcomes,
-  unpackSpecs,
-} from './wire.ts'
+import type { ClaimColumns } from './wire-claims.ts'
+import { type OutcomeColumns, type SettledColumns, unpackOutcomes } from './wire-outcomes.ts'
+import { type SpecColumns, unpackSpecs } from './wire-specs.ts'
 
 /** Calls whose batches have a form of their own on the wire. */
 export interface WireCalls {

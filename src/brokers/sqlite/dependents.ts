@@ -2,7 +2,7 @@
 // leaves the rest in the outbox for `maintain`. What is cancelled on the way has dependents of its own.
 import { FLAG } from './flags.ts'
 import type { Moves } from './moves.ts'
-import { type JobRow, has, setFlag, STATE } from './row.ts'
+import { has, type JobRow, STATE, setFlag } from './row.ts'
 import type { Store } from './store.ts'
 
 /** The most dependents that one outcome reaches at once. */

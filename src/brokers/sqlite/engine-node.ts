@@ -21,7 +21,7 @@ interface NodeSqlite {
 
 /** Undefined where this Node has no node:sqlite, or one too old to answer rows as arrays. */
 export function load(): Engine | undefined {
-  const sqlite = process.getBuiltinModule('node:sqlite') as NodeSqlite | undefined
+  const sqlite = loadQuietly()
   if (sqlite === undefined) return undefined
   const { DatabaseSync } = sqlite
   const probe = new DatabaseSync(':memory:')
@@ -32,6 +32,17 @@ export function load(): Engine | undefined {
     return { name: 'node', version, open: (path) => wrap(new DatabaseSync(path)) }
   } finally {
     probe.close()
+  }
+}
+
+/** Node 22 says on every start that its SQLite is experimental; what matters of that is decided by the gate. */
+function loadQuietly(): NodeSqlite | undefined {
+  const warn = process.emitWarning
+  process.emitWarning = () => undefined
+  try {
+    return process.getBuiltinModule('node:sqlite') as NodeSqlite | undefined
+  } finally {
+    process.emitWarning = warn
   }
 }
 

@@ -29,7 +29,7 @@ export type EngineName = 'node' | 'better-sqlite3'
 
 /**
  * SQLite before 3.51.3 can lose committed writes when several processes write and checkpoint one WAL file; 3.50.7 and
- * 3.44.6 carry the same repair. See docs/decisions/sqlite-engine.md.
+ * 3.44.6 carry the same repair. See docs/decisions/0006-sqlite-engine.md.
  */
 export function passesGate(version: string): boolean {
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)

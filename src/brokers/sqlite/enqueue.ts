@@ -8,7 +8,7 @@ import type { Lanes } from './lanes.ts'
 import type { Moves } from './moves.ts'
 import { isEndedRow, type JobRow, reasonIndex, STATE } from './row.ts'
 import type { Store } from './store.ts'
-import type { NewJob } from './wire.ts'
+import type { NewJob } from './wire-specs.ts'
 
 type Refusal = Extract<GroupAnswer, { ok: false }>
 

@@ -1,6 +1,7 @@
 // Errors of the engines and of the file system as coded errors.
-import { OffstageError, codeOf } from '../../errors/error.ts'
+
 import { type ErrorCode, errorCodes } from '../../errors/codes.ts'
+import { codeOf, OffstageError } from '../../errors/error.ts'
 
 /** Primary result codes of SQLite. */
 const RESULT = {

@@ -44,7 +44,10 @@ export class Lanes implements Part {
   turns(queue: number, suspect: number): Turns {
     const key = `${queue} ${suspect}`
     let turns = this.#turns.get(key)
-    if (turns === undefined) this.#turns.set(key, (turns = new Turns(this.#store, queue, suspect)))
+    if (turns === undefined) {
+      turns = new Turns(this.#store, queue, suspect)
+      this.#turns.set(key, turns)
+    }
     return turns
   }
 

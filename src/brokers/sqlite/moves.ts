@@ -4,8 +4,8 @@ import { TOMBSTONE_MS } from '../../job/record.ts'
 import type { EndedState, Reason } from '../../job/states.ts'
 import { FLAG } from './flags.ts'
 import type { Lanes } from './lanes.ts'
-import { has, isEndedRow, type JobRow, rareOf, reasonIndex, retentionOf, setFlag, STATE } from './row.ts'
 import type { Ruling } from './outcomes.ts'
+import { has, isEndedRow, type JobRow, rareOf, reasonIndex, retentionOf, STATE, setFlag } from './row.ts'
 import type { Store } from './store.ts'
 
 export class Moves {
@@ -63,16 +63,21 @@ export class Moves {
       case 'succeeded':
         row.result_codec = next.result.codec
         row.result = next.result.bytes
-        return this.end(row, 'succeeded')
+        this.end(row, 'succeeded')
+        break
       case 'failed':
         row.error = JSON.stringify(next.error)
-        return this.end(row, 'failed', next.reason)
+        this.end(row, 'failed', next.reason)
+        break
       case 'cancelled':
-        return this.end(row, 'cancelled', next.reason)
+        this.end(row, 'cancelled', next.reason)
+        break
       case 'ready':
-        return this.enter(row, STATE.ready)
+        this.enter(row, STATE.ready)
+        break
       case 'scheduled':
-        return this.toScheduled(row, next.dueAt)
+        this.toScheduled(row, next.dueAt)
+        break
     }
   }
 

@@ -11,7 +11,7 @@ import type { Rules } from './rules.ts'
 import type { Scopes } from './scopes.ts'
 import type { Store } from './store.ts'
 import type { HeadRow, Lane } from './turns.ts'
-import { type ClaimColumns, ClaimPacker } from './wire.ts'
+import { type ClaimColumns, ClaimPacker } from './wire-claims.ts'
 
 /** The most jobs of each kind that one call promotes, expires, reclaims or removes. */
 export const STEP = 500

@@ -9,8 +9,8 @@ import type {
   Retention,
   StoredError,
 } from '../../job/record.ts'
-import { type JobState, jobStates, type Reason, reasons } from '../../job/states.ts'
 import { unpackRare } from '../../job/record.ts'
+import { type JobState, jobStates, type Reason, reasons } from '../../job/states.ts'
 import type { Value } from './engine.ts'
 import { FLAG } from './flags.ts'
 import type { Names } from './names.ts'

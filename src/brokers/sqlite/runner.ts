@@ -8,7 +8,7 @@ import { isBusy, isOutage, toStoreError } from './errors.ts'
 import { pause } from './pause.ts'
 import type { Effects } from './store.ts'
 import type { Reading } from './time.ts'
-import type { SettledColumns } from './wire.ts'
+import type { SettledColumns } from './wire-outcomes.ts'
 
 export interface Call {
   readonly call: CoreCall

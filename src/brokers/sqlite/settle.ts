@@ -1,7 +1,7 @@
 // What becomes of claims: outcomes, lease renewals, starts, and what an attempt writes while it runs. A plain success
 // of a job that this process claimed is one update; everything else reads the row first.
 import type { ExtendAnswer, HeldLease, LeaseRef, Note, Outcome, SettleAnswer } from '../../broker/contract.ts'
-import { bounds } from '../../job/defaults.ts'
+import { bounds, defaultRetention } from '../../job/defaults.ts'
 import type { Payload } from '../../job/record.ts'
 import type { Claim } from './claims.ts'
 import type { Dependents } from './dependents.ts'
@@ -11,7 +11,6 @@ import type { Moves } from './moves.ts'
 import { ruleOutcome, settledMark } from './outcomes.ts'
 import { has, type JobRow, STATE } from './row.ts'
 import type { Store } from './store.ts'
-import { defaultRetention } from '../../job/defaults.ts'
 
 export class Settle {
   readonly #store: Store

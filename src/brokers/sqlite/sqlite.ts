@@ -33,14 +33,9 @@ import type { PlainCall } from './core.ts'
 import { readOptions, type Settings, type SqliteOptions } from './options.ts'
 import type { Request } from './protocol.ts'
 import { Waiters } from './waiters.ts'
-import {
-  type ClaimColumns,
-  packOutcomes,
-  packSpecs,
-  type SettledColumns,
-  unpackClaims,
-  unpackSettled,
-} from './wire.ts'
+import { type ClaimColumns, unpackClaims } from './wire-claims.ts'
+import { packOutcomes, type SettledColumns, unpackSettled } from './wire-outcomes.ts'
+import { packSpecs } from './wire-specs.ts'
 
 export type { SqliteOptions } from './options.ts'
 

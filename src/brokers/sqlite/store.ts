@@ -3,8 +3,8 @@
 // the transaction, except what the counter `config` vouches for.
 import type { JobEvent } from '../../broker/contract.ts'
 import { jobStates } from '../../job/states.ts'
-import type { Database } from './engine.ts'
 import { Claims } from './claims.ts'
+import type { Database } from './engine.ts'
 import { Names } from './names.ts'
 import { changes, type JobRow, readRow } from './row.ts'
 import { prepareAll, type Statements } from './statements.ts'

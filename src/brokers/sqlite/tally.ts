@@ -20,7 +20,10 @@ export class Tally {
   /** @param state index in `jobStates` */
   count(queue: number, state: number, by: number): void {
     let counts = this.#queues.get(queue)
-    if (counts === undefined) this.#queues.set(queue, (counts = [0, 0, 0, 0, 0, 0, 0]))
+    if (counts === undefined) {
+      counts = [0, 0, 0, 0, 0, 0, 0]
+      this.#queues.set(queue, counts)
+    }
     counts[state] = (counts[state] ?? 0) + by
   }
 
@@ -29,7 +32,8 @@ export class Tally {
     let minute = this.#minutes.get(key)
     if (minute === undefined) {
       const sums = { enqueued: 0, succeeded: 0, retried: 0, failed: 0, cancelled: 0, crashed: 0, ranMs: 0 }
-      this.#minutes.set(key, (minute = { queue, task, sums }))
+      minute = { queue, task, sums }
+      this.#minutes.set(key, minute)
     }
     minute.sums[what] += by
   }

@@ -14,8 +14,8 @@ import type { FromThread, Request, SentAnswer, SentError, ThreadData, ToThread }
 import { type Call, Runner } from './runner.ts'
 import { openStore } from './schema.ts'
 import type { Effects } from './store.ts'
-import { WakeFile } from './wake-file.ts'
 import type { Reading } from './time.ts'
+import { WakeFile } from './wake-file.ts'
 
 const POLL_MS = 1_000
 /** A listener is forgotten by others this long after its last sign. */

@@ -1,7 +1,7 @@
 // How processes that share a file wake each other: a file beside it is touched after a commit that made work, and
 // watched while somebody waits. It is a hint; polling is beneath it. The file is never replaced or removed.
 import { closeSync, type FSWatcher, openSync, watch, writeSync } from 'node:fs'
-import { type Clock, type Timer } from '../../runtime/clock.ts'
+import type { Clock, Timer } from '../../runtime/clock.ts'
 
 /** Touches closer together than this become one. In milliseconds. */
 const APART_MS = 2
