@@ -23,7 +23,7 @@ export const STATE = {
   succeeded: 4,
   failed: 5,
   cancelled: 6,
-} as const
+} as const satisfies { readonly [S in JobState]: number }
 
 export interface JobRow {
   readonly seq: number
