@@ -49,10 +49,11 @@ export class Slots {
   /** Adds claimed jobs to the line; `fill` starts them. */
   offer(claims: readonly Claim[]): void {
     if (this.#closed) for (const claim of claims) this.#ports.giveBack(claim)
-    else if (this.waiting === 0) {
-      this.#waiting = [...claims]
+    else {
+      // A new line, since the old one still holds what has left it.
+      this.#waiting = [...this.#waiting.slice(this.#head), ...claims]
       this.#head = 0
-    } else this.#waiting.push(...claims)
+    }
   }
 
   /** Starts what there is room for. */
