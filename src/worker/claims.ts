@@ -20,6 +20,8 @@ export class Claim implements LeaseRef {
   /** Monotonic: the lease may have ended by then. Counted from before the trip, so it errs on the early side. */
   leaseEnds: number
   state: ClaimState = 'waiting'
+  /** The broker said that it is somebody else's by now. */
+  lost = false
   /** It got a slot. */
   started = false
   /** Handler's notes that the broker has not yet seen; the outcome waits for them. */

@@ -1,13 +1,13 @@
 // What all actors of a worker share.
-import type { Broker } from '../broker/contract.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { LogFields, Logger } from '../runtime/logger.ts'
 import type { WorkerSettings } from './options.ts'
+import type { PatientBroker } from './patient.ts'
 
 export interface WorkerEnv {
   /** `host:pid:random`: unique a process and start. */
   readonly worker: string
-  readonly broker: Broker
+  readonly broker: PatientBroker
   readonly clock: Clock
   readonly logger: Logger
   readonly settings: WorkerSettings

@@ -55,6 +55,34 @@ describe('claiming', () => {
     expect(Math.max(...claims().map(({ max }) => max))).toBe(1_000)
   })
 
+  test('a claim that got all it asked for is followed at once by one for the slots that came free meanwhile', async () => {
+    const gates: Deferred[] = []
+    const run = (): Promise<void> => {
+      gates.push(deferred())
+      return gates.at(-1)?.promise ?? Promise.resolve()
+    }
+    kit.break('wake', () => new Promise(() => {}))
+    await kit.started([task(run)], { concurrency: 2, prefetch: 0, pollInterval: '10s' })
+    await kit.enqueue()
+    await kit.until(() => gates.length === 1, 20_000)
+    const reply = deferred()
+    let held = false
+    kit.break('reserve', (_, through) => {
+      held = true
+      return reply.promise.then(through)
+    })
+    await kit.until(() => held, 20_000)
+    for (let i = 0; i < 3; i += 1) await kit.enqueue()
+    gates[0]?.resolve()
+    await kit.until(async () => (await counts()).succeeded === 1)
+    kit.heal('reserve')
+    reply.resolve()
+    await kit.until(() => gates.length === 3, 500)
+    for (const gate of gates) gate.resolve()
+    await kit.until(() => gates.length === 4)
+    gates[3]?.resolve()
+  })
+
   test('the cap on what is claimed ahead holds', async () => {
     for (let i = 0; i < 500; i += 1) await kit.enqueue()
     await kit.started([task(() => null)], { concurrency: 2, prefetch: 5 })

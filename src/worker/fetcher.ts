@@ -103,6 +103,13 @@ export class Fetcher {
     slots.offer(claims.add(reserved, request.starting, sentAt + request.leaseMs))
   }
 
+  /** The answer to a claim that had been given up: its jobs are as good as any while their leases live. */
+  claimedLate(request: ReserveRequest, reserved: Reserved, sentAt: number): void {
+    const { claims, slots } = this.#ports
+    slots.offer(claims.add(reserved, request.starting, sentAt + request.leaseMs))
+    slots.fill()
+  }
+
   /** The claim that the slots have room for now; from then on it is under way until `claimed`. */
   #request(settling: readonly Claim[]): ReserveRequest | undefined {
     if (this.#stopped || this.#underWay) return undefined
@@ -126,7 +133,8 @@ export class Fetcher {
     if (request === undefined) return this.#pollMs
     const sentAt = this.#env.clock.monotonic()
     try {
-      this.claimed(request, await this.#env.broker.reserve(request), sentAt)
+      const late = (reserved: Reserved): void => this.claimedLate(request, reserved, sentAt)
+      this.claimed(request, await this.#env.broker.reserve(request, late), sentAt)
     } catch (error) {
       this.claimed(request, undefined, sentAt)
       throw error
@@ -139,7 +147,9 @@ export class Fetcher {
     return this.#vainWakes <= FREE_VAIN ? 0 : Math.min(this.#vainWakes, MAX_VAIN_MS)
   }
 
-  #pauseMs({ starting }: ReserveRequest, { jobs, nextDueInMs }: Reserved): number {
+  #pauseMs({ max, starting }: ReserveRequest, { jobs, nextDueInMs }: Reserved): number {
+    // There may be more, and slots may have come free since.
+    if (jobs.length >= max) return 0
     const pollMs = this.#pollMs * (0.75 + Math.random() / 4)
     const dueMs = Math.max(1, Math.min(pollMs, nextDueInMs ?? pollMs))
     return jobs.length > 0 && jobs.length < starting ? Math.min(dueMs, LOOK_AGAIN_MS) : dueMs

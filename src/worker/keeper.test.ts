@@ -48,6 +48,23 @@ describe('leases', () => {
     expect(failures).toBeGreaterThan(10)
   })
 
+  test('the loss of a lease is said once, however long its handler goes on', async () => {
+    const id = await kit.enqueue()
+    let told = 0
+    const stop = subscribe('offstage:lease-lost', () => {
+      told += 1
+    })
+    const gate = deferred()
+    await kit.started([task(() => gate.promise)], { lease: '1s', abandonAfter: '20s', maintain: false })
+    await kit.until(async () => (await kit.job(id)).state === 'active')
+    kit.break('extend', (args) => Promise.resolve((args[0] as HeldLease[]).map(() => 'lost')))
+    await kit.pass(10_000)
+    stop()
+    expect(told).toBe(1)
+    expect(kit.logged('the lease of a running job was lost')).toHaveLength(1)
+    gate.resolve()
+  })
+
   test('a lost lease aborts the handler; its late outcome is refused and the job runs elsewhere', async () => {
     const id = await kit.enqueue()
     const reasons: unknown[] = []

@@ -81,7 +81,7 @@ export class Keeper {
   async #extendAll(renew: boolean): Promise<void> {
     if (this.#claims.size === 0) return
     this.#ports.arm()
-    const held = [...this.#claims].filter(({ state }) => renew || state === 'running')
+    const held = [...this.#claims].filter(({ state, lost }) => !lost && (renew || state === 'running'))
     for (let from = 0; from < held.length; from += MAX_TRIP) {
       await this.#extend(held.slice(from, from + MAX_TRIP))
     }

@@ -75,6 +75,39 @@ describe('a settle that fails', () => {
     expect(worker.active).toBe(0)
   })
 
+  test('an outcome that the broker cannot take does not silence a worker that has no other', async () => {
+    const poison = await kit.enqueue()
+    kit.break('settle', (args) => {
+      const { outcomes } = args[0] as SettleRequest
+      return outcomes.some(({ id, token }) => id === poison && token === 1)
+        ? Promise.reject(new Error('bad row'))
+        : undefined
+    })
+    await kit.started([task(() => null)], { lease: '3s', concurrency: 1 })
+    await kit.until(() => kit.count('settle') > 2)
+    const next = await kit.enqueue()
+    await kit.until(() => succeeded(next), 10_000)
+    expect(kit.logged('an outcome was not recorded')).toHaveLength(1)
+  })
+
+  test('is not repeated any more once the worker has stopped', async () => {
+    const id = await kit.enqueue()
+    const refusal = deferred<never>()
+    let ran = 0
+    const worker = await kit.started([task(() => ++ran)])
+    kit.break('settle', () => refusal.promise)
+    await kit.until(() => ran === 1 && kit.count('settle') === 1)
+    let stopped = false
+    void worker.stop({ grace: 0 }).then(() => {
+      stopped = true
+    })
+    await kit.until(() => stopped)
+    refusal.reject(new Error('the broker was closed'))
+    await kit.pass(10_000, 50)
+    expect(kit.count('settle')).toBe(1)
+    expect(kit.logged('an outcome was not recorded')).toMatchObject([{ level: 'error', fields: { job: id } }])
+  })
+
   test('a broker that is down for an hour loses no outcome', async () => {
     const id = await kit.enqueue()
     const fail = (): Promise<never> => Promise.reject(new Error('down'))

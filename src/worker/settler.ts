@@ -1,6 +1,6 @@
 // Brings outcomes to the broker: at once when nothing is under way, else together with all that ended meanwhile, and
 // with the claim of the next jobs in the same trip. An outcome is repeated until the broker has answered it.
-import type { LeaseRef, Outcome, Reserved, ReserveRequest, SettleAnswer } from '../broker/message.ts'
+import type { LeaseRef, Outcome, Reserved, ReserveRequest, SettleAnswer, Settled } from '../broker/message.ts'
 import { storedError } from '../job/stored-error.ts'
 import { type ChannelMessages, publish } from '../runtime/channels.ts'
 import type { Timer } from '../runtime/clock.ts'
@@ -12,12 +12,15 @@ const MAX_TRIP = 1_000
 const MAX_BACKOFF_MS = 2_000
 /** A prefetched job that still runs after this is reported as started by a trip of its own. */
 const ANNOUNCE_MS = 20
+const STOPPED = 'the worker stopped'
 
 export interface SettlerPorts {
   readonly running: ReadonlySet<Attempt>
   /** The next claim, if one is wanted; `settling` are claims that end with the same trip. */
   readonly nextClaim: (settling: readonly Claim[]) => ReserveRequest | undefined
   readonly claimed: (request: ReserveRequest, reserved: Reserved | undefined, sentAt: number) => void
+  /** The trip that took the claim along was given up, and has been answered after all. */
+  readonly claimedLate: (request: ReserveRequest, reserved: Reserved, sentAt: number) => void
   /** Something may have changed: room for a claim, work to start. */
   readonly onAnswer: () => void
 }
@@ -36,6 +39,7 @@ export class Settler {
   #maxTrip = MAX_TRIP
   #lastOkAt = Number.NEGATIVE_INFINITY
   #flushed: (() => void)[] = []
+  #stopped = false
 
   constructor(env: WorkerEnv, claims: Claims, ports: SettlerPorts) {
     this.#env = env
@@ -55,6 +59,10 @@ export class Settler {
 
   add(claim: Claim, outcome: Outcome): void {
     claim.state = 'ended'
+    if (this.#stopped) {
+      this.#giveUp(claim, STOPPED)
+      return
+    }
     this.#waitingClaims.push(claim)
     this.#waitingOutcomes.push(outcome)
     this.#plan()
@@ -79,12 +87,13 @@ export class Settler {
 
   /** Ends its timers. What was not answered by now is named in the log: those jobs run again when their leases end. */
   stop(): void {
+    this.#stopped = true
     this.#announcing?.cancel()
     this.#retry?.cancel()
     this.#retry = undefined
     const lost = this.#waitingClaims.splice(0)
     this.#waitingOutcomes = []
-    for (const claim of lost) this.#giveUp(claim, 'the worker stopped')
+    for (const claim of lost) this.#giveUp(claim, STOPPED)
   }
 
   #plan(): void {
@@ -97,7 +106,7 @@ export class Settler {
   }
 
   #leave(): void {
-    if (this.#underWay || this.#retry !== undefined) return
+    if (this.#underWay || this.#stopped || this.#retry !== undefined) return
     const claims = this.#waitingClaims
     const outcomes = this.#waitingOutcomes
     if (outcomes.length > this.#maxTrip) {
@@ -118,7 +127,12 @@ export class Settler {
     const sentAt = clock.monotonic()
     this.#underWay = true
     try {
-      const settled = await broker.settle({ outcomes, started: started.map(leaseRef), next })
+      // Late answers to outcomes are not needed: they have been, or are being, repeated.
+      const late = (settled: Settled): void => {
+        if (next !== undefined && settled.next !== undefined)
+          this.#ports.claimedLate(next, settled.next, sentAt)
+      }
+      const settled = await broker.settle({ outcomes, started: started.map(leaseRef), next }, late)
       if (settled.answers.length !== outcomes.length)
         throw new Error(`${outcomes.length} outcomes got ${settled.answers.length} answers`)
       this.#answered(claims, outcomes, settled.answers)
@@ -174,15 +188,21 @@ export class Settler {
     logger[level](facts, 'outcomes could not be recorded and are tried again')
     const now = clock.monotonic()
     for (const [i, claim] of claims.entries()) {
+      if (this.#stopped) {
+        this.#giveUp(claim, STOPPED)
+        continue
+      }
       claim.triedAt ??= now
-      // Others got through since, and its lease is over: it is this outcome that the broker cannot take.
-      if (now - claim.triedAt > settings.leaseMs && this.#lastOkAt > claim.triedAt) {
-        this.#giveUp(claim, 'the broker refused it until its lease was over')
+      // Others got through since, or its lease was renewed: it is this outcome that the broker cannot take.
+      const answeredAt = Math.max(this.#lastOkAt, claim.leaseEnds - settings.leaseMs)
+      if (now - claim.triedAt > settings.leaseMs && answeredAt > claim.triedAt) {
+        this.#giveUp(claim, 'the broker took others and refused this one for the length of a lease')
         continue
       }
       this.#waitingClaims.push(claim)
       this.#waitingOutcomes.push(outcomes[i] as Outcome)
     }
+    if (this.#stopped) return
     this.#retry = clock.schedule(backoffMs(this.#errorsInARow, MAX_BACKOFF_MS), () => {
       this.#retry = undefined
       this.#leave()

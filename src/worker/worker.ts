@@ -25,6 +25,7 @@ import { Keeper } from './keeper.ts'
 import { type WorkerOptions, workerSettings } from './options.ts'
 import { CANCELLED, outcomeOf, RELEASED } from './outcomes.ts'
 import { Pace } from './pace.ts'
+import { PatientBroker } from './patient.ts'
 import { Presence } from './presence.ts'
 import { Settler } from './settler.ts'
 import { Slots } from './slots.ts'
@@ -67,7 +68,8 @@ export class Worker {
   constructor(parts: WorkerParts) {
     const settings = workerSettings(parts.options, parts.tasks)
     this.id = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`
-    const { broker, clock, tasks } = parts
+    const { clock, tasks } = parts
+    const broker = new PatientBroker(parts.broker, clock, settings.leaseMs)
     const env: WorkerEnv = { worker: this.id, broker, clock, settings, logger: steadyLogger(parts.logger) }
     this.#env = env
     this.#tasks = tasks
@@ -85,6 +87,7 @@ export class Worker {
       running: this.#slots.running,
       nextClaim: (settling) => this.#fetcher.next(settling),
       claimed: (request, reserved, sentAt) => this.#fetcher.claimed(request, reserved, sentAt),
+      claimedLate: (request, reserved, sentAt) => this.#fetcher.claimedLate(request, reserved, sentAt),
       onAnswer: () => this.#answered(),
     })
     this.#waker = new Waker(env, () => this.#woken())
@@ -185,6 +188,7 @@ export class Worker {
   }
 
   #lost(claim: Claim): void {
+    claim.lost = true
     const { id, task, queue } = claim.job
     publish('offstage:lease-lost', () => claim.message(this.id))
     if (claim.state === 'waiting') {
