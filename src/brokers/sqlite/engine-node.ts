@@ -1,4 +1,5 @@
-// node:sqlite as an engine. Node 20 does not have it, and the types of Node 20 do not know it.
+// node:sqlite as an engine. Node 20 does not have it, and the types of Node 20 do not know it. That of Node 22 stores an
+// empty array of bytes as null: columns of bytes take that for empty.
 import type { Database, Engine, Statement, Value } from './engine.ts'
 
 interface NodeStatement {

@@ -168,7 +168,7 @@ export class Reserve {
       partition,
       rare,
       progress:
-        progressCodec === null || progress === null ? undefined : { codec: progressCodec, bytes: progress },
+        progressCodec === null ? undefined : { codec: progressCodec, bytes: progress ?? new Uint8Array(0) },
       unknownSince,
     })
   }

@@ -252,7 +252,8 @@ function allAttempts(row: JobRow, names: Names): readonly AttemptRecord[] {
 }
 
 function payload(codec: number | null, bytes: Uint8Array | null): Payload | undefined {
-  return codec === null || bytes === null ? undefined : { codec, bytes }
+  // An engine may store no bytes at all as null; the codec tells that there is a value.
+  return codec === null ? undefined : { codec, bytes: bytes ?? new Uint8Array(0) }
 }
 
 export function reasonIndex(reason: Reason | undefined): number | null {

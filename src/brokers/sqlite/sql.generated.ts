@@ -203,7 +203,7 @@ ON CONFLICT (id) DO NOTHING`,
   insertPayload: `INSERT INTO payloads (job, input) VALUES (?, ?)`,
   insertSearch: `INSERT INTO search (field, value, job) VALUES (?, ?, ?)`,
   insertStep: `INSERT INTO steps (job, name, ord, at, codec, value)
-VALUES (?, ?, (SELECT coalesce(max(ord), 0) + 1 FROM steps WHERE job = ?), ?, ?, ?)
+VALUES (?, ?, (SELECT coalesce(max(ord), 0) + 1 FROM steps WHERE job = ?), ?, ?, coalesce(?, x''))
 ON CONFLICT (job, name) DO NOTHING`,
   insertTombstone: `INSERT INTO tombstones (id, settled, until) VALUES (?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET settled = excluded.settled, until = excluded.until`,
@@ -305,7 +305,8 @@ WHERE seq = ?`,
   saveRule: `INSERT INTO rules (kind, name, source, concurrency, rate_count, rate_per_ms) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (kind, name, source) DO UPDATE SET
   concurrency = excluded.concurrency, rate_count = excluded.rate_count, rate_per_ms = excluded.rate_per_ms`,
-  saveSchedule: `INSERT INTO schedules (id, rule, job, codec, input, next_at, last_at, paused) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  saveSchedule: `INSERT INTO schedules (id, rule, job, codec, input, next_at, last_at, paused)
+VALUES (?, ?, ?, ?, coalesce(?, x''), ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
   rule = excluded.rule, job = excluded.job, codec = excluded.codec, input = excluded.input, next_at = excluded.next_at,
   last_at = excluded.last_at, paused = excluded.paused`,

@@ -5,5 +5,5 @@
 -- Called by: settle.ts
 
 INSERT INTO steps (job, name, ord, at, codec, value)
-VALUES (?, ?, (SELECT coalesce(max(ord), 0) + 1 FROM steps WHERE job = ?), ?, ?, ?)
+VALUES (?, ?, (SELECT coalesce(max(ord), 0) + 1 FROM steps WHERE job = ?), ?, ?, coalesce(?, x''))
 ON CONFLICT (job, name) DO NOTHING
