@@ -15,7 +15,7 @@ import type { Value } from './engine.ts'
 import { FLAG } from './flags.ts'
 import type { Names } from './names.ts'
 
-export const STATE = {
+export const STATE: { readonly [S in JobState]: number } = {
   blocked: 0,
   scheduled: 1,
   ready: 2,
@@ -23,7 +23,7 @@ export const STATE = {
   succeeded: 4,
   failed: 5,
   cancelled: 6,
-} as const satisfies { readonly [S in JobState]: number }
+}
 
 export interface JobRow {
   readonly seq: number
