@@ -1,17 +1,8 @@
 // What an outcome, or the loss of its worker, does to a job. Pure: it decides, and the moves carry it out.
 import type { Outcome } from '../../broker/contract.ts'
-import { type AttemptRecord, MAX_ATTEMPT_RECORDS, type Payload, type StoredError } from '../../job/record.ts'
-import type { Reason } from '../../job/states.ts'
+import { countsFailure, hasRun, lostError, type Next, nextOf } from '../../broker/outcomes.ts'
+import { type AttemptRecord, MAX_ATTEMPT_RECORDS, type StoredError } from '../../job/record.ts'
 import type { StoredJob } from './job.ts'
-
-export type Next =
-  | { readonly state: 'succeeded'; readonly result: Payload }
-  | { readonly state: 'failed'; readonly reason: Reason; readonly error: StoredError }
-  | { readonly state: 'cancelled'; readonly reason: Reason }
-  /** Back to its old place in line. */
-  | { readonly state: 'ready' }
-  /** At the end of its lane, when that time has come. */
-  | { readonly state: 'scheduled'; readonly dueAt: number }
 
 export interface Ruling {
   readonly next: Next
@@ -36,7 +27,7 @@ export function ruleOutcome(job: StoredJob, outcome: Outcome, now: number): Ruli
     : undefined
   const kind = job.cancelling && outcome.kind !== 'succeeded' ? 'cancelled' : outcome.kind
   return {
-    next: follow(job, outcome, now),
+    next: nextOf(outcome, job.cancelling, now),
     failures: job.failures + (countsFailure(outcome) ? 1 : 0),
     crashes: job.crashes,
     suspect: false,
@@ -78,37 +69,6 @@ export function ruleLost(job: StoredJob, now: number): Ruling {
   }
 }
 
-function follow(job: StoredJob, outcome: Outcome, now: number): Next {
-  if (outcome.kind === 'succeeded') return { state: 'succeeded', result: outcome.result }
-  if (job.cancelling) return { state: 'cancelled', reason: 'by-request' }
-  switch (outcome.kind) {
-    case 'failed':
-      return { state: 'failed', reason: outcome.reason, error: outcome.error }
-    case 'cancelled':
-      return { state: 'cancelled', reason: 'by-request' }
-    case 'released':
-      return { state: 'ready' }
-    case 'retry':
-    case 'snoozed':
-    case 'unknown':
-      return { state: 'scheduled', dueAt: now + outcome.delayMs }
-  }
-}
-
-/** What never ran says so by giving no run time; a result, a failure and a snooze can only come from a run. */
-function hasRun(outcome: Outcome): boolean {
-  if (outcome.ranMs !== undefined) return true
-  return outcome.kind === 'succeeded' || outcome.kind === 'retry' || outcome.kind === 'snoozed'
-}
-
-function countsFailure(outcome: Outcome): boolean {
-  if (outcome.kind === 'retry') return true
-  return (
-    outcome.kind === 'failed' &&
-    (outcome.reason === 'attempts-exhausted' || outcome.reason === 'non-retryable')
-  )
-}
-
 function unknownSince(job: StoredJob, outcome: Outcome, now: number): number | undefined {
   if (outcome.kind === 'unknown') return job.unknownSince ?? now
   return outcome.kind === 'released' ? job.unknownSince : undefined
@@ -130,14 +90,4 @@ function withAttempt(
     ...(error === undefined ? {} : { error }),
   }
   return [...job.attempts, record].slice(-MAX_ATTEMPT_RECORDS)
-}
-
-function lostError(crashes: number): StoredError {
-  const counted = crashes === 0 ? 'not counted as a crash' : `crashes counted: ${crashes}`
-  return {
-    name: 'OffstageError',
-    message: `the worker of the job was lost while it ran (${counted})`,
-    code: 'WORKER_CRASHED',
-    fingerprint: 'WORKER_CRASHED',
-  }
 }

@@ -1,19 +1,10 @@
 // What an outcome, or the loss of its worker, does to a job. Pure: it decides, and the moves carry it out.
 import type { Outcome } from '../../broker/contract.ts'
+import { countsFailure, hasRun, lostError, type Next, nextOf } from '../../broker/outcomes.ts'
 import { defaultMaxCrashes } from '../../job/defaults.ts'
-import { type AttemptRecord, MAX_ATTEMPT_RECORDS, type Payload, type StoredError } from '../../job/record.ts'
-import type { Reason } from '../../job/states.ts'
+import { type AttemptRecord, MAX_ATTEMPT_RECORDS } from '../../job/record.ts'
 import { FLAG } from './flags.ts'
 import { has, type JobRow, rareOf, readAttempts } from './row.ts'
-
-type Next =
-  | { readonly state: 'succeeded'; readonly result: Payload }
-  | { readonly state: 'failed'; readonly reason: Reason; readonly error: StoredError }
-  | { readonly state: 'cancelled'; readonly reason: Reason }
-  /** Back to its old place in line. */
-  | { readonly state: 'ready' }
-  /** At the end of its lane, when that time has come. */
-  | { readonly state: 'scheduled'; readonly dueAt: number }
 
 export interface Ruling {
   readonly next: Next
@@ -41,7 +32,7 @@ export function ruleOutcome(row: JobRow, outcome: Outcome, now: number, worker: 
   const written = kind !== 'succeeded' && (began || kind === 'unknown' || kind === 'failed')
   const earlier = row.begun === 1 ? (readAttempts(row).at(-1)?.startedAt ?? null) : null
   return {
-    next: follow(row, outcome, now),
+    next: nextOf(outcome, has(row, FLAG.cancelling), now),
     failures: row.failures + (countsFailure(outcome) ? 1 : 0),
     crashes: row.crashes,
     suspect: false,
@@ -90,37 +81,6 @@ export function ruleLost(row: JobRow, now: number, worker: string): Ruling {
   }
 }
 
-function follow(row: JobRow, outcome: Outcome, now: number): Next {
-  if (outcome.kind === 'succeeded') return { state: 'succeeded', result: outcome.result }
-  if (has(row, FLAG.cancelling)) return { state: 'cancelled', reason: 'by-request' }
-  switch (outcome.kind) {
-    case 'failed':
-      return { state: 'failed', reason: outcome.reason, error: outcome.error }
-    case 'cancelled':
-      return { state: 'cancelled', reason: 'by-request' }
-    case 'released':
-      return { state: 'ready' }
-    case 'retry':
-    case 'snoozed':
-    case 'unknown':
-      return { state: 'scheduled', dueAt: now + outcome.delayMs }
-  }
-}
-
-/** What never ran says so by giving no run time; a result, a failure and a snooze can only come from a run. */
-function hasRun(outcome: Outcome): boolean {
-  if (outcome.ranMs !== undefined) return true
-  return outcome.kind === 'succeeded' || outcome.kind === 'retry' || outcome.kind === 'snoozed'
-}
-
-function countsFailure(outcome: Outcome): boolean {
-  if (outcome.kind === 'retry') return true
-  return (
-    outcome.kind === 'failed' &&
-    (outcome.reason === 'attempts-exhausted' || outcome.reason === 'non-retryable')
-  )
-}
-
 function unknownSince(row: JobRow, outcome: Outcome, now: number): number | null {
   if (outcome.kind === 'unknown') return row.unknown_since ?? now
   return outcome.kind === 'released' ? row.unknown_since : null
@@ -128,16 +88,6 @@ function unknownSince(row: JobRow, outcome: Outcome, now: number): number | null
 
 function withAttempt(row: JobRow, attempt: AttemptRecord): string {
   return JSON.stringify([...readAttempts(row), attempt].slice(-MAX_ATTEMPT_RECORDS))
-}
-
-function lostError(crashes: number): StoredError {
-  const counted = crashes === 0 ? 'not counted as a crash' : `crashes counted: ${crashes}`
-  return {
-    name: 'OffstageError',
-    message: `the worker of the job was lost while it ran (${counted})`,
-    code: 'WORKER_CRASHED',
-    fingerprint: 'WORKER_CRASHED',
-  }
 }
 
 const KINDS = [
