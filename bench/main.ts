@@ -9,13 +9,19 @@ import { type Figure, suites } from './suites.ts'
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { runs: { type: 'string', default: '5' }, only: { type: 'string' }, 'no-record': { type: 'boolean', default: false } },
+  options: {
+    runs: { type: 'string', default: '5' },
+    only: { type: 'string' },
+    'no-record': { type: 'boolean', default: false },
+  },
 })
 const name = positionals[0] ?? 'sqlite'
 const runs = Number(flags.runs)
 const suite = suites[name]
 if (suite === undefined || !Number.isInteger(runs) || runs < 1) {
-  process.stderr.write(`usage: npm run bench -- <${Object.keys(suites).join('|')}> [--runs 5] [--only a,b] [--no-record]\n`)
+  process.stderr.write(
+    `usage: npm run bench -- <${Object.keys(suites).join('|')}> [--runs 5] [--only a,b] [--no-record]\n`,
+  )
   process.exit(2)
 }
 const wanted = flags.only?.split(',')
@@ -47,11 +53,15 @@ function once(figure: Figure): { [value: string]: number } {
   const folder = mkdtempSync(join(tmpdir(), 'offstage-bench-'))
   try {
     const script = new URL(`./figures/${figure.script}.ts`, import.meta.url).pathname
-    const out = execFileSync(process.execPath, ['--import', 'tsx', script, `folder=${folder}`, ...figure.args], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'inherit'],
-      timeout: 600_000,
-    })
+    const out = execFileSync(
+      process.execPath,
+      ['--import', 'tsx', script, `folder=${folder}`, ...figure.args],
+      {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'inherit'],
+        timeout: 600_000,
+      },
+    )
     return JSON.parse(out.trim().split('\n').at(-1) ?? '{}') as { [value: string]: number }
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -73,8 +83,18 @@ function render(): string {
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()} ${arch()}, Node ${process.version}`
   const lines = rows.map(({ figure, values, median: middle }) => {
     const { target } = figure
-    const aim = target === undefined ? '–' : 'atLeast' in target ? `≥ ${show(target.atLeast)}` : `< ${show(target.below)}`
-    const met = target === undefined ? '' : ('atLeast' in target ? middle >= target.atLeast : middle < target.below) ? 'yes' : 'no'
+    const aim =
+      target === undefined
+        ? '–'
+        : 'atLeast' in target
+          ? `≥ ${show(target.atLeast)}`
+          : `< ${show(target.below)}`
+    const met =
+      target === undefined
+        ? ''
+        : ('atLeast' in target ? middle >= target.atLeast : middle < target.below)
+          ? 'yes'
+          : 'no'
     const range = `${show(Math.min(...values))} – ${show(Math.max(...values))}`
     return `| ${figure.title} | ${show(middle)} ${figure.unit} | ${range} | ${aim} | ${met} |`
   })

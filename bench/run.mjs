@@ -5,7 +5,9 @@ import { setup } from '../scripts/setup.mjs'
 
 setup()
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
-const child = spawn(process.execPath, ['--import', 'tsx', main, ...process.argv.slice(2)], { stdio: 'inherit' })
+const child = spawn(process.execPath, ['--import', 'tsx', main, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+})
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
 child.on('exit', (code, signal) => {
   process.exitCode = signal === null ? (code ?? 1) : 1

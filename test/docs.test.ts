@@ -12,7 +12,9 @@ const read = (path: string): string => readFileSync(new URL(`../${path}`, import
 
 describe('the reference', () => {
   test('lists every error code', async () => {
-    const rows = Object.entries(errorCodes).map(([code, { retryable, help }]) => `| \`${code}\` | ${retryable ? 'yes' : 'no'} | ${help} |`)
+    const rows = Object.entries(errorCodes).map(
+      ([code, { retryable, help }]) => `| \`${code}\` | ${retryable ? 'yes' : 'no'} | ${help} |`,
+    )
     const page = [
       '# Error codes',
       '',
@@ -28,14 +30,18 @@ describe('the reference', () => {
   })
 
   test('knows no code that nothing raises', () => {
-    const sources = files('src').filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts') && !path.endsWith('errors/codes.ts'))
+    const sources = files('src').filter(
+      (path) => path.endsWith('.ts') && !path.endsWith('.test.ts') && !path.endsWith('errors/codes.ts'),
+    )
     const text = sources.map(read).join('\n')
     const unused = (Object.keys(errorCodes) as ErrorCode[]).filter((code) => !text.includes(`'${code}'`))
     expect(unused).toEqual([])
   })
 
   test('draws the states and their moves', async () => {
-    const moves = transitions.map(({ from, to, by, when }) => `| ${name(from)} | ${name(to)} | ${by} | ${when} |`)
+    const moves = transitions.map(
+      ({ from, to, by, when }) => `| ${name(from)} | ${name(to)} | ${by} | ${when} |`,
+    )
     const arrows = transitions.map(({ from, to, by }) => `    ${node(from)} --> ${node(to)}: ${by}`)
     const page = [
       '# The states of a job',
@@ -56,9 +62,15 @@ describe('the reference', () => {
   })
 
   test('says what each broker can do', async () => {
-    const brokers = { memory: memory().capabilities, '`sqlite::memory:`': sqlite('sqlite::memory:').capabilities, '`sqlite:./file.db`': sqlite('sqlite:./file.db').capabilities }
+    const brokers = {
+      memory: memory().capabilities,
+      '`sqlite::memory:`': sqlite('sqlite::memory:').capabilities,
+      '`sqlite:./file.db`': sqlite('sqlite:./file.db').capabilities,
+    }
     const table = capabilityTable(brokers)
-    await expect(`# What each broker can do\n\n${table}\n`).toMatchFileSnapshot('../docs/brokers/capabilities.md')
+    await expect(`# What each broker can do\n\n${table}\n`).toMatchFileSnapshot(
+      '../docs/brokers/capabilities.md',
+    )
     expect(read('README.md')).toContain(table)
   })
 })
@@ -69,7 +81,12 @@ test('the first program of the README is the example that is run', () => {
 })
 
 test('links in the docs lead somewhere', () => {
-  const pages = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...files('docs').filter((path) => path.endsWith('.md'))]
+  const pages = [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    ...files('docs').filter((path) => path.endsWith('.md')),
+  ]
   const broken = pages.flatMap((page) => {
     const folder = new URL(`../${page}`, import.meta.url)
     return [...read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)]
@@ -91,7 +108,12 @@ const questions: { readonly [C in keyof Capabilities]: string } = {
 
 function capabilityTable(brokers: { readonly [name: string]: Capabilities }): string {
   const names = Object.keys(brokers)
-  const answer = (value: boolean | string): string => (typeof value === 'string' ? { none: 'nothing', process: 'any process', machine: 'the machine (power)' }[value] ?? value : value ? 'yes' : 'no')
+  const answer = (value: boolean | string): string =>
+    typeof value === 'string'
+      ? ({ none: 'nothing', process: 'any process', machine: 'the machine (power)' }[value] ?? value)
+      : value
+        ? 'yes'
+        : 'no'
   const rows = (Object.keys(questions) as (keyof Capabilities)[]).map((key) => {
     const cells = names.map((broker) => answer(brokers[broker]?.[key] ?? false))
     return `| ${questions[key]} | ${cells.join(' | ')} |`
@@ -108,7 +130,9 @@ function node(state: string): string {
 }
 
 function files(folder: string): string[] {
-  return readdirSync(new URL(`../${folder}`, import.meta.url), { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`)
+  return readdirSync(new URL(`../${folder}`, import.meta.url), { recursive: true, encoding: 'utf8' }).map(
+    (path) => `${folder}/${path}`,
+  )
 }
 
 function exists(url: URL): boolean {

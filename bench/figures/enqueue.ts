@@ -10,7 +10,8 @@ const size = mode === 'bulk' ? Number(call) : 1
 await task.enqueueMany(Array.from({ length: 5_000 }, (_, n) => input(n))) // warm
 const inputs = Array.from({ length: total }, (_, n) => input(n))
 const start = performance.now()
-if (mode === 'bulk') for (let at = 0; at < total; at += size) await task.enqueueMany(inputs.slice(at, at + size))
+if (mode === 'bulk')
+  for (let at = 0; at < total; at += size) await task.enqueueMany(inputs.slice(at, at + size))
 else await inFlight(64)
 print({ rate: total / ((performance.now() - start) / 1_000) })
 await app.close()

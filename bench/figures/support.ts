@@ -9,7 +9,9 @@ export interface Mail {
 
 /** `key=value` arguments. */
 export function args(): { readonly [name: string]: string } {
-  return Object.fromEntries(process.argv.slice(2).map((arg) => arg.split(/=(.*)/s).slice(0, 2) as [string, string]))
+  return Object.fromEntries(
+    process.argv.slice(2).map((arg) => arg.split(/=(.*)/s).slice(0, 2) as [string, string]),
+  )
 }
 
 export function makeApp(folder: string): App {

@@ -23,7 +23,10 @@ afterEach(() => rmSync(project, { recursive: true, force: true }))
 
 test('the README’s first program greets, ends by itself, and leaves its jobs in a file of its own', async () => {
   const tsx = pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', tsx, 'hello.ts'], { cwd: project, timeout: 30_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', tsx, 'hello.ts'], {
+    cwd: project,
+    timeout: 30_000,
+  })
   expect(stdout).toBe('Welcome, Ada!\n')
   expect(statSync(join(project, 'offstage.db')).mode & 0o777).toBe(0o600)
 })

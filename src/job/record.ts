@@ -168,14 +168,10 @@ export interface JobRecord {
   readonly extra?: { readonly [field: string]: unknown } | undefined
 }
 
-/** What is left of an ended job when its record is gone, for TOMBSTONE_MS: late settles still get their answer. */
-export interface Tombstone {
-  readonly id: string
-  readonly token: number
-  readonly state: EndedState
-  readonly until: number
-}
-
+/**
+ * How long a tombstone stands for an ended job whose record is gone: its id, the token of its last outcome and what
+ * that outcome was, so that a settle that is repeated late still gets its answer.
+ */
 export const TOMBSTONE_MS = 300_000
 
 /** The part of a spec that most jobs lack. Stores pack it into one field that costs nothing when it is empty. */

@@ -71,7 +71,7 @@ function promoteDue(space: Space, queue: Queue, max: number): number {
   return max
 }
 
-export function hasExpired(job: StoredJob, now: number): boolean {
+function hasExpired(job: StoredJob, now: number): boolean {
   return !job.begun && job.expiresAt !== undefined && job.expiresAt <= now
 }
 

@@ -4,7 +4,7 @@ import type { Dependent, StoredJob } from './job.ts'
 import type { Parcel, Space } from './space.ts'
 
 /** The most dependents that one outcome reaches at once. */
-export const SPREAD_AT_ONCE = 100
+const SPREAD_AT_ONCE = 100
 
 /** Delivers what the step under way has brought; called at its end. */
 export function spread(space: Space): void {

@@ -221,6 +221,6 @@ export class Moves {
   }
 }
 
-export function endedName(state: number): EndedState {
+function endedName(state: number): EndedState {
   return state === STATE.succeeded ? 'succeeded' : state === STATE.failed ? 'failed' : 'cancelled'
 }
