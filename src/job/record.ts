@@ -1,6 +1,6 @@
 // What a job is, as it is stored: record version 1. Brokers store it as suits them; what they answer has these shapes.
 // A rare field is absent rather than empty, and a reader keeps fields that it does not know (`extra`).
-import type { EndedState, JobState, Reason } from './states.ts'
+import type { JobState, Reason } from './states.ts'
 
 /** The version that this library writes. It reads all versions up to it. */
 export const RECORD_VERSION = 1
