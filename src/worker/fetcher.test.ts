@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Deferred, deferred, task, turns, WorkerKit } from '../../test/support/worker-kit.ts'
 import type { ReserveRequest, SettleRequest } from '../broker/message.ts'
+import { subscribe } from '../runtime/channels.ts'
 
 let kit: WorkerKit
 
@@ -296,3 +297,14 @@ test('prefetched jobs whose lease may be over are not started', async () => {
 function waitFor(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
+
+test('a job that is enqueued when the one before it has ended starts at once', async () => {
+  let ran = 0
+  await kit.started([task(() => ++ran)])
+  await kit.pass(100)
+  const stop = subscribe('offstage:settle', () => void (ran < 5 && kit.enqueue()))
+  await kit.enqueue()
+  const tookMs = await kit.until(() => ran === 5)
+  stop()
+  expect(tookMs).toBeLessThan(500)
+})

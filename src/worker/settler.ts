@@ -54,7 +54,7 @@ export class Settler {
 
   /** The next trip will take the next claim along. */
   get busy(): boolean {
-    return this.#underWay || this.#planned || this.#waitingOutcomes.length > 0
+    return this.#underWay || this.#waitingOutcomes.length > 0
   }
 
   add(claim: Claim, outcome: Outcome): void {
