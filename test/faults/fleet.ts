@@ -1,0 +1,193 @@
+// The processes of one fault test: starts producers and workers on a broker, does them harm by their pids, waits for what
+// the history says, and reads what the broker holds at the end. Knows brokers by URL only.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { AppWorkerOptions } from '../../src/index.ts'
+import type { Final } from './checker.ts'
+import { type Event, HistoryReader, HistoryWriter } from './history.ts'
+import { type Orders, type Plan, planOf } from './plan.ts'
+
+type Open = typeof import('../../src/brokers/open.ts')
+
+const setup = new URL('../../scripts/setup.mjs', import.meta.url).href
+const { isBuilt } = (await import(setup)) as { isBuilt(): boolean }
+/** `dist` where it is up to date: what ships, and quicker to start. */
+const built =
+  process.env.OFFSTAGE_FAULTS_DIST ?? (isBuilt() ? new URL('../../dist/', import.meta.url).href : undefined)
+const moduleUrl = (path: string): string =>
+  built === undefined
+    ? new URL(`../../src/${path}.ts`, import.meta.url).href
+    : new URL(`${path}.js`, built).href
+const child = fileURLToPath(new URL('./child.ts', import.meta.url))
+
+const SIGNALS = { kill: 'SIGKILL', stop: 'SIGSTOP', 'go-on': 'SIGCONT', term: 'SIGTERM' } as const
+
+export interface Process {
+  readonly pid: number
+  readonly process: ChildProcess
+  /** The exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string | null>
+}
+
+export class Fleet {
+  readonly broker: string
+  readonly #folder: string
+  readonly #history: string
+  readonly #writer: HistoryWriter
+  readonly #reader: HistoryReader
+  readonly #alive = new Set<Process>()
+
+  /** @param url makes the URL of a new, empty namespace; the folder is for its files */
+  constructor(url: (folder: string) => string) {
+    this.#folder = mkdtempSync(join(tmpdir(), 'offstage-faults-'))
+    this.broker = url(this.#folder)
+    this.#history = join(this.#folder, 'history.jsonl')
+    this.#writer = new HistoryWriter(this.#history)
+    this.#reader = new HistoryReader(this.#history)
+  }
+
+  get history(): readonly Event[] {
+    return this.#reader.read()
+  }
+
+  get processes(): readonly Process[] {
+    return [...this.#alive]
+  }
+
+  producer(plan: Partial<Plan> & Pick<Plan, 'seed' | 'prefix' | 'count'>): Promise<Process> {
+    return this.#start({ ...this.#places(), role: 'producer', plan: planOf(plan) })
+  }
+
+  worker(options: Omit<AppWorkerOptions, 'tasks'>, { deaf = false, extraMs = 0 } = {}): Promise<Process> {
+    return this.#start({ ...this.#places(), role: 'worker', options, deaf, extraMs })
+  }
+
+  /** Does harm to a process, and writes it down first: what it held then was in hand. */
+  fault(kind: keyof typeof SIGNALS, { pid, process }: Process): void {
+    if (process.exitCode !== null || process.signalCode !== null)
+      throw new Error(`process ${pid} has ended by itself`)
+    // Between the line and the signal the process goes on for a moment: stopped first, nothing happens in between.
+    if (kind === 'kill') process.kill('SIGSTOP')
+    if (kind === 'stop') process.kill('SIGSTOP')
+    this.#writer.write({ e: 'fault', kind }, pid)
+    if (kind !== 'stop') process.kill(SIGNALS[kind])
+  }
+
+  /** Waits until the history says so; the answer is what `seen` made of it. */
+  async until<T>(
+    what: string,
+    seen: (history: readonly Event[]) => T | undefined | false,
+    limitMs = 30_000,
+  ): Promise<T> {
+    const endsAt = performance.now() + limitMs
+    for (;;) {
+      const history = this.history
+      const value = seen(history)
+      if (value !== undefined && value !== false) return value
+      if (performance.now() > endsAt) throw new Error(`not within ${limitMs} ms: ${what}\n${tail(history)}`)
+      await new Promise((resolve) => setTimeout(resolve, 15))
+    }
+  }
+
+  /** Waits until nothing is waiting or active in the broker. */
+  async drained(limitMs = 60_000): Promise<void> {
+    const broker = await this.#open()
+    try {
+      const endsAt = performance.now() + limitMs
+      for (;;) {
+        const queues = await broker.queues()
+        const left = queues.map(({ counts: c }) => c.ready + c.active + c.scheduled + c.blocked)
+        if (left.every((count) => count === 0)) return
+        if (performance.now() > endsAt)
+          throw new Error(
+            `not drained within ${limitMs} ms: ${JSON.stringify(queues)}\n${tail(this.history)}`,
+          )
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+    } finally {
+      await broker.close()
+    }
+  }
+
+  /** What the broker holds. */
+  async final(): Promise<Final> {
+    const broker = await this.#open()
+    try {
+      const jobs: Final['jobs'][number][] = []
+      let cursor: string | undefined
+      do {
+        const page = await broker.list({ limit: 1_000, order: 'oldest', cursor })
+        for (const { id, state, reason, failures } of page.jobs) jobs.push({ id, state, reason, failures })
+        cursor = page.cursor
+      } while (cursor !== undefined)
+      const counts: Record<string, number> = {}
+      for (const queue of await broker.queues())
+        for (const [state, count] of Object.entries(queue.counts))
+          counts[state] = (counts[state] ?? 0) + count
+      const counters = { enqueued: 0, succeeded: 0, failed: 0 }
+      const { now } = await broker.health()
+      for (const row of await broker.counters(now - 3_600_000, now + 60_000)) {
+        counters.enqueued += row.enqueued
+        counters.succeeded += row.succeeded
+        counters.failed += row.failed
+      }
+      return { jobs, counts, counters }
+    } finally {
+      await broker.close()
+    }
+  }
+
+  /** Lets all processes that still live end well. Answers their exit codes. */
+  async stop(): Promise<(number | string | null)[]> {
+    const alive = this.processes
+    for (const process of alive) this.fault('term', process)
+    return Promise.all(alive.map(({ ended }) => ended))
+  }
+
+  async dispose(): Promise<void> {
+    for (const { process } of this.#alive) process.kill('SIGKILL')
+    await Promise.all(this.processes.map(({ ended }) => ended))
+    this.#writer.close()
+    this.#reader.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  async #open(): Promise<Awaited<ReturnType<Open['openBroker']>>> {
+    const { openBroker } = (await import(moduleUrl('brokers/open'))) as Open
+    const broker = await openBroker(this.broker)
+    await broker.open()
+    return broker
+  }
+
+  #places(): { library: string; broker: string; history: string } {
+    return { library: moduleUrl('index'), broker: this.broker, history: this.#history }
+  }
+
+  /** Resolves when the process has its broker's library loaded; what it then does, the history tells. */
+  async #start(orders: Orders): Promise<Process> {
+    const spawned = spawn(process.execPath, ['--import', 'tsx', child, JSON.stringify(orders)], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+    const { pid } = spawned
+    if (pid === undefined) throw new Error('a process could not be started')
+    const ended = once(spawned, 'exit').then(([code, signal]) => (code ?? signal) as number | string | null)
+    const started: Process = { pid, process: spawned, ended }
+    this.#alive.add(started)
+    void ended.then(() => this.#alive.delete(started))
+    await this.until(`process ${pid} is up`, (history) =>
+      history.some((event) => event.e === 'up' && event.pid === pid),
+    )
+    return started
+  }
+}
+
+function tail(history: readonly Event[]): string {
+  return history
+    .slice(-20)
+    .map((event) => JSON.stringify(event))
+    .join('\n')
+}

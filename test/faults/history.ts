@@ -1,0 +1,91 @@
+// What producers, workers and faults of a test did, one JSON line an event, in one file that all of them append to: a
+// line is one write, so that the order of the lines is an order of all processes.
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+
+/** `at`: epoch milliseconds. `pid`: whoever did it; of a fault, whom it was done to. */
+export type Event = { readonly at: number; readonly pid: number } & (
+  | { readonly e: 'up'; readonly role: string }
+  | {
+      readonly e: 'asked'
+      readonly id: string
+      readonly task: string
+      /** Of the input as JSON. */
+      readonly hash: string
+      readonly delayMs: number
+    }
+  | { readonly e: 'accepted'; readonly id: string }
+  | { readonly e: 'refused'; readonly id: string; readonly error: string }
+  /** A handler began. */
+  | {
+      readonly e: 'run'
+      readonly id: string
+      readonly task: string
+      readonly token: number
+      readonly attempt: number
+      readonly hash: string
+    }
+  /** A handler returned or threw. */
+  | { readonly e: 'ran'; readonly id: string; readonly token: number }
+  /** The signal of a handler fired. */
+  | { readonly e: 'aborted'; readonly id: string; readonly token: number; readonly code: string }
+  | {
+      readonly e: 'settled'
+      readonly id: string
+      readonly token: number
+      readonly outcome: string
+      readonly answer: 'ok' | 'lost'
+    }
+  | { readonly e: 'lease-lost'; readonly id: string; readonly token: number }
+  /** An error that nobody caught, or an unexpected one of the library. */
+  | { readonly e: 'trouble'; readonly what: string }
+  /** A producer has asked for everything. */
+  | { readonly e: 'done' }
+  /** A worker was told to stop. */
+  | { readonly e: 'told' }
+  | { readonly e: 'fault'; readonly kind: 'kill' | 'stop' | 'go-on' | 'term' }
+)
+
+type Entry = Event extends infer E ? (E extends Event ? Omit<E, 'at' | 'pid'> : never) : never
+
+export type { Entry }
+
+export class HistoryWriter {
+  readonly #fd: number
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'a')
+  }
+
+  write(entry: Entry, pid: number = process.pid): void {
+    writeSync(this.#fd, `${JSON.stringify({ at: Date.now(), pid, ...entry })}\n`)
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+}
+
+export class HistoryReader {
+  readonly #fd: number
+  readonly #events: Event[] = []
+  #offset = 0
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'r')
+  }
+
+  /** All whole lines. */
+  read(): readonly Event[] {
+    const bytes = Buffer.alloc(fstatSync(this.#fd).size - this.#offset)
+    readSync(this.#fd, bytes, 0, bytes.length, this.#offset)
+    const end = bytes.lastIndexOf(10) + 1
+    for (const line of bytes.toString('utf8', 0, end).split('\n'))
+      if (line !== '') this.#events.push(JSON.parse(line) as Event)
+    this.#offset += end
+    return this.#events
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+}

@@ -1,0 +1,69 @@
+// The fault tests on one SQLite file, and what is SQLite's own: several processes that write and checkpoint it.
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { check } from './checker.ts'
+import { Fleet } from './fleet.ts'
+import { faultTests } from './scenarios.ts'
+
+const url = (folder: string): string => `sqlite:${join(folder, 'jobs.db')}`
+
+function sound(broker: string): void {
+  const db = new Database(broker.slice('sqlite:'.length), { fileMustExist: true })
+  try {
+    expect(db.pragma('integrity_check', { simple: true })).toBe('ok')
+    expect(db.pragma('foreign_key_check')).toEqual([])
+  } finally {
+    db.close()
+  }
+}
+
+faultTests('SQLite', { url, sound })
+
+let fleet: Fleet
+beforeEach(() => {
+  fleet = new Fleet(url)
+})
+afterEach(() => fleet.dispose())
+
+test('F27: four processes write, a fifth checkpoints and locks, two are killed: nobody hears of it', async () => {
+  const file = fleet.broker.slice('sqlite:'.length)
+  await Promise.all([1, 2].map(() => fleet.worker({ concurrency: 20, lease: 3_000 })))
+  const producers = await Promise.all(
+    [1, 2].map((n) => fleet.producer({ seed: n, prefix: `p${n}`, count: 1_500, inFlight: 8 })),
+  )
+  const db = new Database(file, { timeout: 0 })
+  let busy = 0
+  const storm = (): void => {
+    try {
+      db.pragma('wal_checkpoint(TRUNCATE)')
+      db.exec('BEGIN IMMEDIATE')
+      db.exec('ROLLBACK')
+    } catch (error) {
+      if (!String(error).includes('locked')) throw error
+      busy += 1
+    }
+  }
+  let killed = 0
+  const successors: Promise<unknown>[] = []
+  await fleet.until('all but the jobs of the killed are accepted', (history) => {
+    storm()
+    const ended = history.filter(({ e }) => e === 'settled').length
+    const victim = fleet.processes.filter(({ pid }) => producers.every((p) => p.pid !== pid))[0]
+    if (killed < 2 && ended > 500 * (killed + 1) && victim !== undefined) {
+      fleet.fault('kill', victim)
+      killed += 1
+      successors.push(fleet.worker({ concurrency: 20, lease: 3_000 }))
+    }
+    return killed === 2 && history.filter(({ e }) => e === 'done').length === 2
+  })
+  db.close()
+  await Promise.all(successors)
+  await fleet.drained()
+  await fleet.stop()
+  const { violations, figures } = check(fleet.history, await fleet.final())
+  console.log(`SQLite, F27: ${JSON.stringify(figures)}, ${busy} times locked out`)
+  expect(violations).toEqual([])
+  expect(figures.accepted).toBe(3_000)
+  sound(fleet.broker)
+})
