@@ -133,7 +133,7 @@ export class Runner {
       const values = calls.map(work)
       if (!reads) {
         store.flush()
-        if (calls.some((call) => call?.call !== 'enqueue')) this.seenVersion = this.dataVersion()
+        if (calls.some(looksForWork)) this.seenVersion = this.dataVersion()
       }
       db.exec('COMMIT')
       const { effects } = store
@@ -151,4 +151,10 @@ export class Runner {
   dataVersion(): number {
     return Number(this.#options.core.store.sql.dataVersion.get<[number]>()?.[0] ?? 0)
   }
+}
+
+/** Others have to leave the news of work that another process wrote to whoever waits for it. */
+function looksForWork(call: Call | undefined): boolean {
+  if (call?.call === 'settle') return (call.args as WireCalls['settle'])[0].next !== undefined
+  return call?.call === 'reserve'
 }
