@@ -1,4 +1,5 @@
 // Watching and steering from outside: thin, typed calls over the record half of the broker.
+import type { Broker } from '../broker/contract.ts'
 import type {
   JobQuery,
   JobSelection,
@@ -13,10 +14,10 @@ import type {
 } from '../broker/records.ts'
 import { checkName } from '../job/ids.ts'
 import { jobStates } from '../job/states.ts'
-import { checkKnown } from '../task/check.ts'
 import type { LimitOptions } from '../task/options.ts'
 import { resolveLimit } from '../task/resolve.ts'
 import type { Connection } from './connection.ts'
+import { checkIds, checkListRequest, checkSelection } from './query.ts'
 import { type JobSnapshot, toSnapshot } from './snapshot.ts'
 
 type Brokered = Pick<Connection, 'broker'>
@@ -27,22 +28,6 @@ export interface SnapshotPage {
   readonly cursor?: string | undefined
 }
 
-const LIST_OPTIONS: { readonly [K in keyof Required<ListRequest>]: true } = {
-  states: true,
-  task: true,
-  queue: true,
-  partition: true,
-  workflow: true,
-  search: true,
-  tag: true,
-  fingerprint: true,
-  createdFrom: true,
-  createdTo: true,
-  order: true,
-  limit: true,
-  cursor: true,
-}
-
 /** `app.jobs` */
 export class JobInspector {
   readonly #connection: Brokered
@@ -51,9 +36,13 @@ export class JobInspector {
     this.#connection = connection
   }
 
-  /** A page of jobs that match all conditions, newest first unless asked otherwise. */
+  /**
+   * A page of jobs that match all conditions, newest first unless asked otherwise.
+   *
+   * @throws OPTION_INVALID
+   */
   async list(request: ListRequest = {}): Promise<SnapshotPage> {
-    checkKnown('jobs.list', request, Object.keys(LIST_OPTIONS))
+    checkListRequest('jobs.list', request)
     const broker = await this.#connection.broker()
     const { jobs, cursor } = await broker.list(request)
     return { jobs: jobs.map((record) => toSnapshot(record)), ...(cursor !== undefined && { cursor }) }
@@ -73,6 +62,7 @@ export class JobInspector {
 
   /** Jobs by id, in order; undefined where none is kept. */
   async get(ids: readonly string[]): Promise<readonly (JobSnapshot | undefined)[]> {
+    checkIds('ids', ids)
     const broker = await this.#connection.broker()
     return (await broker.get(ids)).map((record) => (record === undefined ? undefined : toSnapshot(record)))
   }
@@ -88,22 +78,28 @@ export class JobInspector {
 
   /** By ids, or by a query for at most 500 (or `limit`) a call; `more` says whether others match. */
   async cancel(selection: JobSelection): Promise<SelectionAnswer> {
-    return (await this.#connection.broker()).cancel(selection)
+    return (await this.#selecting('cancel', selection)).cancel(selection)
   }
 
   /** Runs failed and cancelled jobs again. */
   async retry(selection: JobSelection): Promise<SelectionAnswer> {
-    return (await this.#connection.broker()).retry(selection)
+    return (await this.#selecting('retry', selection)).retry(selection)
   }
 
   /** Deletes records, whatever their retention. */
   async remove(selection: JobSelection): Promise<SelectionAnswer> {
-    return (await this.#connection.broker()).remove(selection)
+    return (await this.#selecting('remove', selection)).remove(selection)
   }
 
   /** Makes scheduled jobs due now. */
   async promote(selection: JobSelection): Promise<SelectionAnswer> {
-    return (await this.#connection.broker()).promote(selection)
+    return (await this.#selecting('promote', selection)).promote(selection)
+  }
+
+  /** @throws OPTION_INVALID for a selection that names nothing, or a condition that nobody knows: it would match all */
+  async #selecting(call: string, selection: JobSelection): Promise<Broker> {
+    checkSelection(`jobs.${call}`, selection)
+    return this.#connection.broker()
   }
 }
 
