@@ -137,6 +137,22 @@ describe('jobs run', () => {
     expect(await app.workers.list()).toHaveLength(1)
   })
 
+  test('what is no middleware, and what is no task, is refused', () => {
+    const app = make()
+    for (const wrong of [undefined, null, {}, 'log', { enqeue: async () => undefined }, { run: true }]) {
+      expect(() => app.use(wrong as never)).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }))
+    }
+    class Counting {
+      count = 0
+      async run(_: unknown, next: () => Promise<unknown>): Promise<unknown> {
+        this.count += 1
+        return next()
+      }
+    }
+    expect(app.use(new Counting())).toBe(app)
+    expect(() => app.implement(undefined as never, () => 1)).toThrow('app.define()')
+  })
+
   test('middleware wraps both ends', async () => {
     const app = make()
     const log: string[] = []
@@ -326,6 +342,18 @@ describe('the end', () => {
     await app.close()
   })
 
+  test('a worker that is started meanwhile is refused, and works nowhere', async () => {
+    const app = make()
+    app.task({ name: 'mail', run: () => 1 })
+    await app.broker()
+    const worker = app.worker()
+    const closing = app.close()
+    await expect(worker.start()).rejects.toMatchObject({ code: 'APP_CLOSED' })
+    expect(worker.id).toBeUndefined()
+    await closing
+    await worker.stop()
+  })
+
   test('of an app that was never used opens nothing', async () => {
     class Unopened extends MemoryBroker {
       override open(): Promise<void> {
@@ -367,6 +395,29 @@ describe('queues', () => {
 })
 
 describe('jobs', () => {
+  test('a selection or condition that nobody knows is refused before it can match everything', async () => {
+    const app = make()
+    await app.task({ name: 'mail', run: () => 1 }).enqueue(1, { id: 'a' })
+    const wrong: unknown[] = [undefined, null, {}, { id: 'a' }, { ids: 'a' }, { ids: [1] }]
+    wrong.push({ ids: ['a'], query: {} }, { query: null }, { query: { sates: ['failed'] } })
+    wrong.push({ query: { states: 'failed' } }, { query: { states: ['faild'] } }, { query: { task: 5 } })
+    wrong.push({ query: {}, limit: 0 }, { query: {}, limit: 1_001 }, { query: { search: { to: 1 } } })
+    for (const selection of wrong) {
+      for (const call of ['cancel', 'retry', 'remove', 'promote'] as const) {
+        const calling = app.jobs[call](selection as never)
+        await expect(calling, JSON.stringify(selection)).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+      }
+    }
+    const lists: unknown[] = [{ states: 'failed' }, { order: 'new' }, { limit: 0 }, { limit: '5' }]
+    lists.push({ createdFrom: new Date() }, { cursor: 5 }, { search: [], limit: 5_000 })
+    for (const request of lists) {
+      await expect(app.jobs.list(request as never)).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    }
+    await expect(app.jobs.get('a' as never)).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    expect(await app.job('a').state()).toBe('ready')
+    expect((await app.jobs.cancel({ query: {} })).done).toEqual(['a'])
+  })
+
   test('list, pages, get and steering by query', async () => {
     const app = make()
     const task = app.task({

@@ -8,7 +8,7 @@ import { clientTask, type DefinedTask, type Task } from '../client/task.ts'
 import { type Call, isCall } from '../task/call.ts'
 import { invalidOption } from '../task/check.ts'
 import type { TaskContext } from '../task/context.ts'
-import { type AnyTask, type Definition, definitionOf } from '../task/definition.ts'
+import { type AnyTask, type Definition, definitionOf, isTask } from '../task/definition.ts'
 import type { Jsonify } from '../task/jsonify.ts'
 import type { Middleware } from '../task/middleware.ts'
 import type { DefinitionOptions, ImplementOptions, TaskOptions } from '../task/options.ts'
@@ -72,7 +72,7 @@ export class App {
 
   constructor(settings: AppSettings) {
     this.#settings = settings
-    const link = new BrokerLink(settings)
+    const link = new BrokerLink(settings, (error) => this.#client.endWaits(error))
     this.#link = link
     links.set(this, link)
     Object.defineProperty(this, appMark, { value: true })
@@ -126,15 +126,13 @@ export class App {
     run: (input: NoInfer<Parsed>, ctx: TaskContext) => NoInfer<Returned> | Promise<NoInfer<Returned>>,
     options: ImplementOptions = {},
   ): Task<In, Out> {
+    if (!isTask(task)) throw invalidOption('task', task, 'a task made by app.define() is needed')
     return this.#register(resolveImplementation(task[definitionOf], run, options))
   }
 
   /** Wraps both ends of every job from now on: enqueueing, and running in workers that start later. Returns the app. */
   use(middleware: Middleware): this {
-    for (const end of ['enqueue', 'run'] as const) {
-      if (middleware?.[end] === undefined || typeof middleware[end] === 'function') continue
-      throw invalidOption(`${end} of a middleware`, middleware[end], 'a function is needed')
-    }
+    checkMiddleware(middleware)
     this.#middleware.push(middleware)
     return this
   }
@@ -174,7 +172,10 @@ export class App {
         middleware: this.#middleware,
         maxPayloadBytes: this.#settings.maxPayloadBytes,
         definitions: () => this.tasks.map((task) => task[definitionOf]),
-        onStart: (worker) => this.#started.add(worker),
+        onStart: (worker) => {
+          if (this.#closing !== undefined) throw appClosed()
+          this.#started.add(worker)
+        },
         onStop: (worker) => this.#started.delete(worker),
       },
       options,
@@ -188,7 +189,7 @@ export class App {
    * @throws APP_CLOSED
    */
   waitUntil(work: PromiseLike<unknown> | (() => unknown)): void {
-    if (this.#link.closed) throw appClosed()
+    if (this.#background.closed) throw appClosed()
     this.#background.add(work)
   }
 
@@ -199,7 +200,8 @@ export class App {
 
   /**
    * Stops its workers, waits for what was given to `waitUntil` and for every enqueue under way, and closes the broker.
-   * Later uses throw APP_CLOSED, and so do waits for results. Repeatable.
+   * Jobs that end and work that is waited for may enqueue to the last; later uses throw APP_CLOSED, and so do waits for
+   * results. Repeatable.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -217,7 +219,7 @@ export class App {
       if (stop.status === 'rejected')
         this.#link.logger.error({ error: stop.reason }, 'a worker did not stop well')
     }
-    await this.#background.idle()
+    await this.#background.close()
     await this.#client.close(appClosed())
     await this.#link.close()
   }
@@ -235,5 +237,17 @@ export class App {
     Object.defineProperty(task, taskOwner, { value: this })
     this.#tasks.set(name, task as Task)
     return task
+  }
+}
+
+/** It may be an instance of a class with properties of its own, so only what it lacks is told from a typing error. */
+function checkMiddleware(middleware: unknown): void {
+  const { enqueue, run } = Object(middleware) as { readonly [end: string]: unknown }
+  if (enqueue === undefined && run === undefined) {
+    throw invalidOption('the middleware', middleware, "an object with 'enqueue', 'run' or both is needed")
+  }
+  for (const [end, given] of Object.entries({ enqueue, run })) {
+    if (given === undefined || typeof given === 'function') continue
+    throw invalidOption(`${end} of a middleware`, given, 'a function is needed')
   }
 }

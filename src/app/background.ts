@@ -5,9 +5,14 @@ import type { Logger } from '../runtime/logger.ts'
 export class Background {
   readonly #logger: Logger
   readonly #running = new Set<Promise<void>>()
+  #closed = false
 
   constructor(logger: Logger) {
     this.#logger = logger
+  }
+
+  get closed(): boolean {
+    return this.#closed
   }
 
   add(work: PromiseLike<unknown> | (() => unknown)): void {
@@ -15,9 +20,10 @@ export class Background {
     this.#running.add(running)
   }
 
-  /** Resolves once nothing runs, also nothing that was added meanwhile. */
-  async idle(): Promise<void> {
+  /** Resolves once nothing runs, also nothing that was added meanwhile. From then on nothing may be added. */
+  async close(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running)
+    this.#closed = true
   }
 
   async #run(work: PromiseLike<unknown> | (() => unknown)): Promise<void> {

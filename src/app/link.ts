@@ -18,9 +18,12 @@ export class BrokerLink {
   #opening: Promise<Broker> | undefined
   #substitute: Substitute | undefined
   #closed = false
+  readonly #onExchange: (error: OffstageError) => void
 
-  constructor(settings: AppSettings) {
+  /** @param onExchange called when the broker changes under those who wait for what is in it */
+  constructor(settings: AppSettings, onExchange: (error: OffstageError) => void) {
     this.#settings = settings
+    this.#onExchange = onExchange
   }
 
   get clock(): Clock {
@@ -50,6 +53,10 @@ export class BrokerLink {
   /** Puts a test's broker and clock in place, or takes them away again. */
   exchange(substitute: Substitute | undefined): void {
     this.#substitute = substitute
+    // Else they would go on asking the other broker, and open it for that.
+    this.#onExchange(
+      new OffstageError('BROKER_CLOSED', 'a test began or ended, and the broker of this job is gone with it'),
+    )
   }
 
   get substitute(): Substitute | undefined {

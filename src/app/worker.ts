@@ -28,6 +28,7 @@ export interface WorkerContext {
   readonly maxPayloadBytes: number
   /** The definitions of the app, the latest of each name. */
   readonly definitions: () => readonly Definition[]
+  /** @throws APP_CLOSED */
   readonly onStart: (worker: AppWorker) => void
   readonly onStop: (worker: AppWorker) => void
 }
@@ -72,7 +73,7 @@ export class AppWorker {
   /**
    * Opens the broker and begins to work; keeps the process alive until it is stopped. May be repeated after a rejection.
    *
-   * @throws WORKER_STATE when it was started before, TASK_DUPLICATE, TASK_NOT_IMPLEMENTED, OPTION_INVALID, BROKER_*,
+   * @throws APP_CLOSED, WORKER_STATE when it was started before, TASK_DUPLICATE, TASK_NOT_IMPLEMENTED, OPTION_INVALID, BROKER_*,
    * STORE_*
    */
   async start(): Promise<void> {
@@ -82,8 +83,8 @@ export class AppWorker {
         'the worker was started before; make a new one with app.worker()',
       )
     }
-    this.#state = 'starting'
     this.#context.onStart(this)
+    this.#state = 'starting'
     this.#starting = this.#start()
     try {
       await this.#starting

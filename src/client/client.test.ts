@@ -268,6 +268,23 @@ describe('middleware', () => {
     expect(await client.enqueue(task(), 1)).toMatchObject({ duplicate: false })
   })
 
+  test('one that keeps an error to itself hides it from nobody', async () => {
+    middleware.push({ enqueue: (_, next) => next().catch(() => undefined) })
+    await expect(client.enqueue(task(), 1n)).rejects.toMatchObject({ code: 'NOT_JSON' })
+    await expect(client.enqueueMany(task(), [1, 2n, 3])).rejects.toMatchObject({ code: 'NOT_JSON' })
+    broker.failures.push({ before: new OffstageError('STORE_FULL', 'full') })
+    await expect(client.enqueue(task(), 1)).rejects.toMatchObject({ code: 'STORE_FULL' })
+    expect(await inputs()).toEqual([])
+  })
+
+  test('what one lets through after the call was refused is not sent', async () => {
+    const late: (() => Promise<void>)[] = []
+    middleware.push({ enqueue: async (_, next) => void late.push(next) })
+    await expect(client.enqueue(task(), 1)).rejects.toThrow('without calling next()')
+    await expect(late[0]?.()).rejects.toThrow('without calling next()')
+    expect(broker.trips).toEqual([])
+  })
+
   test("does not change the caller's options", async () => {
     middleware.push({
       enqueue(call, next) {
@@ -279,5 +296,43 @@ describe('middleware', () => {
     await client.enqueue(task(), 1, options)
     expect(options.priority).toBe(1)
     expect((await broker.get(['a']))[0]?.priority).toBe(9)
+  })
+})
+
+describe('closing', () => {
+  const closed = new Error('closed')
+
+  test('waits for calls that are still being checked', async () => {
+    const schema = z.number().refine(async () => {
+      await new Promise(setImmediate)
+      return true
+    })
+    const one = client.enqueue(task({ input: schema }), 1)
+    const many = client.enqueueMany(
+      task(),
+      Array.from({ length: 3_000 }, (_, n) => n),
+    )
+    await client.close(closed)
+    expect((await one).duplicate).toBe(false)
+    expect(await many).toHaveLength(3_000)
+  })
+
+  test('takes no new calls, so that those who go on calling cannot hold it up', async () => {
+    let going = true
+    let refused = 0
+    const caller = async (): Promise<void> => {
+      while (going) {
+        await client.enqueue(task(), 1).catch(() => (refused += 1))
+        await new Promise(setImmediate)
+      }
+    }
+    const callers = Array.from({ length: 8 }, caller)
+    await client.close(closed)
+    const { length } = await inputs()
+    await expect.poll(() => refused).toBeGreaterThan(8)
+    going = false
+    await Promise.all(callers)
+    expect(await inputs()).toHaveLength(length)
+    await expect(client.enqueueMany(task(), [])).rejects.toBe(closed)
   })
 })

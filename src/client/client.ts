@@ -40,6 +40,8 @@ export class Client {
   readonly #sender: Sender
   readonly #watcher: Watcher
   readonly #handles: HandleContext
+  readonly #underWay = new Set<Promise<unknown>>()
+  #closed: { readonly error: unknown } | undefined
 
   constructor(connection: Connection) {
     this.#connection = connection
@@ -80,7 +82,7 @@ export class Client {
       const own = typeof options === 'function' ? options(input, orders.length) : options
       orders.push({ definition, input, options: own })
     }
-    const chosen = typeof options === 'object' ? options.id : undefined
+    const chosen = typeof options === 'function' ? undefined : options?.id
     if (chosen !== undefined && orders.length > 1) {
       throw new OffstageError(
         'OPTION_INVALID',
@@ -97,13 +99,29 @@ export class Client {
     return new JobHandle(this.#handles, { id, duplicate: false, task })
   }
 
-  /** Resolves once everything under way is answered; then ends every wait with the error. */
+  /** Takes no more calls; resolves once everything under way is answered, and then ends every wait with the error. */
   async close(error: unknown): Promise<void> {
-    await this.#sender.idle()
+    this.#closed = { error }
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+    this.endWaits(error)
+  }
+
+  endWaits(error: unknown): void {
     this.#watcher.failAll(error)
   }
 
   async #send(orders: readonly Order[], send: Send): Promise<JobHandle[]> {
+    if (this.#closed !== undefined) throw this.#closed.error
+    const sending = this.#prepareAndSend(orders, send)
+    this.#underWay.add(sending)
+    try {
+      return await sending
+    } finally {
+      this.#underWay.delete(sending)
+    }
+  }
+
+  async #prepareAndSend(orders: readonly Order[], send: Send): Promise<JobHandle[]> {
     const wrapped = this.#connection.middleware.some(({ enqueue }) => enqueue !== undefined)
     if (wrapped && orders.length > 0) return this.#sendWrapped(orders, send)
     const ready = await this.#prepareAll(orders)
@@ -119,7 +137,13 @@ export class Client {
       const place = orders.length > 1 ? i : -1
       try {
         await aroundEnqueue(this.#connection.middleware, call, async () => {
-          ready[i] = await this.#prepare({ definition, input, options: call.options }, place)
+          try {
+            ready[i] = await this.#prepare({ definition, input, options: call.options }, place)
+          } catch (error) {
+            // Said here too, since a middleware may keep to itself what next() throws.
+            gate.break(error)
+            throw error
+          }
           await gate.pass()
         })
       } catch (error) {
@@ -179,13 +203,17 @@ export class Client {
     throw partly(failed.reason, stored, ready.length)
   }
 
-  #toHandles(ready: readonly Ready[], jobs: readonly EnqueuedJob[]): JobHandle[] {
-    return ready.map(({ spec: { task, queue } }, i) => {
+  async #toHandles(ready: readonly Ready[], jobs: readonly EnqueuedJob[]): Promise<JobHandle[]> {
+    const handles: JobHandle[] = []
+    for (const [i, { spec }] of ready.entries()) {
+      if (i % CHUNK === CHUNK - 1) await new Promise(setImmediate)
+      const { task, queue } = spec
       const { id, status } = jobs[i] as EnqueuedJob
       const duplicate = status === 'duplicate'
       publish('offstage:enqueue', () => ({ id, task, queue, duplicate }))
-      return new JobHandle(this.#handles, { id, duplicate, task })
-    })
+      handles.push(new JobHandle(this.#handles, { id, duplicate, task }))
+    }
+    return handles
   }
 }
 

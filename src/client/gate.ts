@@ -4,6 +4,7 @@ export class Gate<T> {
   readonly #run: () => Promise<T>
   readonly answer: Promise<T>
   #missing: number
+  #broken = false
   #resolve: (answer: T | PromiseLike<T>) => void = () => undefined
   #reject: (error: unknown) => void = () => undefined
 
@@ -21,12 +22,15 @@ export class Gate<T> {
   /** Waits for the others, then for the trip. */
   async pass(): Promise<void> {
     this.#missing -= 1
-    if (this.#missing === 0) this.#resolve(this.#run())
+    // Who comes after the meeting was called off must not set out alone.
+    if (this.#missing === 0 && !this.#broken) this.#resolve(this.#run())
     await this.answer
   }
 
   /** One of the callers will not come: nobody goes. No effect once the trip is under way. */
   break(error: unknown): void {
-    if (this.#missing > 0) this.#reject(error)
+    if (this.#missing === 0) return
+    this.#broken = true
+    this.#reject(error)
   }
 }

@@ -42,11 +42,6 @@ export class Sender {
     return this.#batcher.add(group)
   }
 
-  /** Resolves once everything that was sent is answered. */
-  idle(): Promise<void> {
-    return this.#batcher.idle()
-  }
-
   async #trip(groups: readonly Group[]): Promise<readonly Sent[]> {
     const { clock, logger } = this.#connection
     const startedAt = clock.monotonic()

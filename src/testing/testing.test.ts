@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import { type App, offstage } from '../app/app.ts'
+import { MemoryBroker } from '../brokers/memory/memory.ts'
 import { RetryAfter, Snooze } from '../errors/control.ts'
 import { silentLogger } from '../runtime/logger.ts'
 import { type TestApp, testApp } from './index.ts'
@@ -217,6 +218,23 @@ describe('the app under test', () => {
     expect(await t.enqueued(task)).toEqual([])
     expect(t.clock.now()).toBe(1_000)
     expect(await app.broker()).toBe(t.broker)
+  })
+
+  test('waits for its jobs end with it, and ask no other broker', async () => {
+    let opened = false
+    class Own extends MemoryBroker {
+      override async open(): Promise<void> {
+        opened = true
+      }
+    }
+    const own = offstage({ broker: new Own() })
+    const test = await testApp(own)
+    const job = await own.task({ name: 'mail', run: () => 1 }).enqueue()
+    const ended = expect(job.result()).rejects.toMatchObject({ code: 'BROKER_CLOSED' })
+    await test.close()
+    await ended
+    await own.close()
+    expect(opened).toBe(false)
   })
 
   test('is an app, and an open one', async () => {
