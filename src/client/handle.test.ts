@@ -116,6 +116,15 @@ describe('result', () => {
     expect(broker.asked).toEqual([500, 500, 200])
   })
 
+  test('of a job in a broker that refuses to tell events', async () => {
+    broker.events = () => Promise.reject(new OffstageError('BROKER_UNSUPPORTED', 'no events'))
+    const job = await client.enqueue(definition, 1)
+    const result = job.result()
+    await expect.poll(() => broker.asked.length).toBeGreaterThan(0)
+    await succeed('asked')
+    expect(await result).toBe('asked')
+  })
+
   test('of a dead letter: the cause is its last error', async () => {
     const job = await client.enqueue(definition, 1)
     const thrown = Object.assign(new TypeError('no such page', { cause: new Error('404') }), {

@@ -9,6 +9,8 @@ import { type Connection, isRetryable } from './connection.ts'
 
 const FIRST_POLL_MS = 20
 const MAX_POLL_MS = 1_000
+/** However many jobs are waited for, no more than that many are asked for in a second: hints tell the rest. */
+const MAX_ASKED_PER_S = 5_000
 /** Jobs asked for in one trip. */
 const BATCH = 500
 
@@ -113,7 +115,7 @@ export class Watcher {
   #postpone(id: string, now: number): void {
     const watched = this.#watched.get(id)
     if (watched === undefined) return
-    watched.dueAt = now + watched.waitMs
+    watched.dueAt = now + Math.max(watched.waitMs, (this.#watched.size * 1_000) / MAX_ASKED_PER_S)
     watched.waitMs = Math.min(MAX_POLL_MS, watched.waitMs * 1.5)
   }
 
@@ -132,7 +134,16 @@ export class Watcher {
     this.#listening?.abort()
     this.#listening = new AbortController()
     this.#listeningTo = broker
-    void broker.events((events) => this.#hear(events), this.#listening.signal)
+    void this.#hearFrom(broker, this.#listening.signal)
+  }
+
+  /** Events are hints: where there are none, or no more, asking goes on. */
+  async #hearFrom(broker: Broker, signal: AbortSignal): Promise<void> {
+    try {
+      await broker.events((events) => this.#hear(events), signal)
+    } catch (error) {
+      this.#connection.logger.debug({ error }, 'the broker tells no events; waits for jobs go on by asking')
+    }
   }
 
   #hear(events: readonly JobEvent[]): void {
