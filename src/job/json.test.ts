@@ -13,6 +13,13 @@ function nested(depth: number): unknown {
   return value
 }
 
+/** Few objects, and more ways through them than can ever be walked. */
+function twice(depth: number): unknown {
+  let value: unknown = 1
+  for (let i = 0; i < depth; i++) value = { a: value, b: value }
+  return value
+}
+
 describe('what JSON carries passes', () => {
   test.each([
     ['nothing', undefined],
@@ -101,6 +108,8 @@ describe('what JSON loses or changes is refused with its path', () => {
     ['an odd key', { 'a b': { "it's": 1n } }, 'input["a b"]["it\'s"] is a BigInt'],
     ['a cycle', cycle, 'input.list[0].back refers back to an object that it is part of'],
     ['too deep', nested(MAX_DEPTH + 1), 'input.a.a.a is nested deeper than 256 levels'],
+    ['far too deep', nested(10_000), 'input.a.a.a is nested deeper than 256 levels'],
+    ['too deep, twice at each level', twice(MAX_DEPTH + 1), 'input.a.a.a is nested deeper'],
   ])('%s', (_, value, message) => {
     expect(() => checkJson(value, 'input')).toThrow(
       expect.objectContaining({ code: 'NOT_JSON', message: expect.stringContaining(message) }),

@@ -19,6 +19,8 @@ interface Problem {
 
 /**
  * Checks that JSON carries the value unchanged, apart from object properties that are `undefined`, which it drops.
+ * What JSON never sees is not seen here either: keys that are symbols, and properties of an array beside its items.
+ * -0 reads back as 0, which equals it.
  *
  * @param name what the value is called, the start of the path in the message: `input` gives `input.items[3].at`
  * @throws NOT_JSON for a BigInt, function, symbol, NaN, Infinity, `undefined` in an array, a Date, Map, Set or another
@@ -125,7 +127,7 @@ function within(step: string | number, problem: Problem): Problem {
 }
 
 /** Objects of another realm (a vm context) have an `Object.prototype` of their own, which again has none above it. */
-function isPlain(value: object): boolean {
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null) return true
   return Object.getPrototypeOf(prototype) === null
@@ -154,11 +156,14 @@ function shorten({ path, text }: Problem): readonly (string | number)[] {
 function cycleIn(root: unknown): readonly (string | number)[] | undefined {
   const path: (string | number)[] = []
   const above = new Set<unknown>()
+  // What was seen once leads nowhere new, however many references there are to it.
+  const seen = new Set<unknown>()
   const walk = (value: unknown): boolean => {
     if (typeof value !== 'object' || value === null) return false
     if (above.has(value)) return true
-    if (path.length > MAX_DEPTH) return false
+    if (path.length > MAX_DEPTH || seen.has(value)) return false
     above.add(value)
+    seen.add(value)
     for (const key of Object.keys(value)) {
       path.push(Array.isArray(value) ? Number(key) : key)
       if (walk((value as { readonly [key: string]: unknown })[key])) return true

@@ -40,7 +40,7 @@ describe('durationMs', () => {
     )
   })
 
-  test.each([[null], [undefined], [true], [5n], [{}], [[5]], [Symbol('s')]])(
+  test.each([[null], [undefined], [true], [5n], [{}], [Object.create(null)], [[5]], [Symbol('s')]])(
     'refuses what is neither: %s',
     (value) => {
       expect(() => durationMs(value as unknown as number, 'delay')).toThrowError(

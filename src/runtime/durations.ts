@@ -25,12 +25,17 @@ const MAX_MS = 3_155_760_000_000
 export function durationMs(value: Duration, path: string): number {
   const ms = typeof value === 'string' ? parse(value) : value
   if (typeof ms === 'number' && ms >= 0 && ms <= MAX_MS) return Math.round(ms)
-  const shown = typeof value === 'string' ? `'${value.slice(0, 40)}'` : String(value)
+  const shown = typeof value === 'string' ? `'${value.slice(0, 40)}'` : show(value)
   throw new OffstageError(
     'DURATION_INVALID',
     `${path} is ${shown}; a duration is milliseconds or a string like '500ms', '30s', '5m', '2h', '3d', from 0 to 100 years`,
     { details: { path } },
   )
+}
+
+/** Not every object has a text. */
+function show(value: unknown): string {
+  return typeof value === 'object' && value !== null ? 'an object' : String(value)
 }
 
 function parse(text: string): number {

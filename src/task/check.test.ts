@@ -11,14 +11,17 @@ test('an unknown option is named with the closest known one', () => {
   expect(() => checkKnown('app.task', { priority: undefined }, ['priority'])).not.toThrow()
 })
 
-test.each([[null], [undefined], ['text'], [[1]], [1]])('%s is no object of options', (value) => {
-  expect(() => checkKnown('app.task', value, ['a'])).toThrow(
-    expect.objectContaining({
-      code: 'OPTION_INVALID',
-      message: expect.stringContaining('is no object of options'),
-    }),
-  )
-})
+test.each([[null], [undefined], ['text'], [[1]], [1], [new Map()], [Promise.resolve()]])(
+  '%s is no object of options',
+  (value) => {
+    expect(() => checkKnown('app.task', value, ['a'])).toThrow(
+      expect.objectContaining({
+        code: 'OPTION_INVALID',
+        message: expect.stringContaining('is no object of options'),
+      }),
+    )
+  },
+)
 
 test('a key named __proto__ is an unknown option like any other', () => {
   expect(() => checkKnown('x', JSON.parse('{"__proto__": {"queue": "a"}}'), ['queue'])).toThrow("'__proto__'")

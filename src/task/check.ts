@@ -15,7 +15,9 @@ export function invalidOption(path: string, value: unknown, rule: string): Offst
  * @throws OPTION_INVALID
  */
 export function checkKnown(where: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  // What has its properties elsewhere, a Map or a promise, would look like no options at all.
+  const none = options instanceof Map || options instanceof Set || isThenable(options)
+  if (typeof options !== 'object' || options === null || Array.isArray(options) || none) {
     throw new OffstageError('OPTION_INVALID', `${where}: ${show(options)} is no object of options`)
   }
   for (const key of Object.keys(options)) {
@@ -82,6 +84,11 @@ function distance(a: string, b: string): number {
     row = next
   }
   return row[b.length] ?? 0
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  return typeof (value as { readonly then?: unknown }).then === 'function'
 }
 
 /** A value as a message shows it: short, and never a payload. */

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { decodeJson } from '../job/codec.ts'
@@ -198,6 +199,16 @@ describe('what is checked and what is stored', () => {
     })
   })
 
+  test('a schema whose promises are of another kind than ours', async () => {
+    // biome-ignore lint/suspicious/noThenProperty: a thenable is what some libraries answer.
+    const refusing = { then: (done: (answer: object) => void) => done({ issues: [{ message: 'never' }] }) }
+    const input = { '~standard': { version: 1, vendor: 'x', validate: () => refusing } }
+    await expect(prepare(task({ input }), 1)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    const foreign: unknown = runInNewContext('Promise.resolve({ issues: [{ message: "never" }] })')
+    const other = { '~standard': { version: 1, vendor: 'x', validate: () => foreign } }
+    await expect(prepare(task({ input: other }), 1)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+  })
+
   test('types alone check nothing, and JSON still does', async () => {
     const definition = task({ input: type<{ at: Date }>() })
     expect(await prepare(definition, { any: 'thing' })).toMatchObject({ task: 'mail' })
@@ -238,6 +249,8 @@ describe('bad options of a job', () => {
     [{ headers: { a: 'x'.repeat(4_097) } }, 'OPTION_INVALID', 'at most 4096 bytes'],
     [{ headers: { 'a\n': 'x' } }, 'OPTION_INVALID', 'a name has 1 to 128 plain characters'],
     [{ headers: ['x'] }, 'OPTION_INVALID', 'headers is an array'],
+    [{ headers: new Headers({ a: 'x' }) }, 'OPTION_INVALID', 'an object of strings is needed'],
+    [{ search: new Map([['a', 'x']]) }, 'OPTION_INVALID', 'an object of strings is needed'],
     [{ search: { 'a-b': 'x' } }, 'OPTION_INVALID', "search is 'a-b'; a field is named"],
     [{ search: { a: 1 } }, 'ID_INVALID', 'search.a is a value of type number'],
     [

@@ -5,7 +5,7 @@ import { OffstageError } from '../errors/error.ts'
 import { JSON_CODEC } from '../job/codec.ts'
 import { bounds } from '../job/defaults.ts'
 import { checkKey, checkName, newId } from '../job/ids.ts'
-import { checkJson } from '../job/json.ts'
+import { checkJson, isPlain } from '../job/json.ts'
 import type { JobSpec, Payload, UniqueKey } from '../job/record.ts'
 import { durationMs } from '../runtime/durations.ts'
 import { boundedMs, checkKnown, invalidOption } from './check.ts'
@@ -228,7 +228,8 @@ function uniqueKey(definition: Definition, key: string): UniqueKey {
 }
 
 function fieldsOf(path: string, fields: unknown, max: number): readonly string[] {
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
+  // A Map or a `Headers` has no properties of its own, and would be lost without a word.
+  if (typeof fields !== 'object' || fields === null || !isPlain(fields)) {
     throw invalidOption(path, fields, 'an object of strings is needed')
   }
   const names = Object.keys(fields)

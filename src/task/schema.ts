@@ -3,6 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { ErrorCode } from '../errors/codes.ts'
 import { OffstageError } from '../errors/error.ts'
 import { formatPath } from '../job/json.ts'
+import { isThenable } from './check.ts'
 
 export type Schema<In = unknown, Out = In> = StandardSchemaV1<In, Out>
 
@@ -43,7 +44,10 @@ export function validator(schema: unknown, use: SchemaUse): Validate | undefined
   return (value) => {
     // Called on the property, since some libraries rely on `this`.
     const result = standard.validate(value)
-    return 'then' in result ? result.then((settled) => accept(settled, use)) : accept(result, use)
+    // A promise of the library's own kind, or of another realm, is made one of ours: callers tell it by its class.
+    return isThenable(result)
+      ? Promise.resolve(result).then((settled) => accept(settled, use))
+      : accept(result, use)
   }
 }
 
