@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
+import { type Database, type EngineName, pickEngine } from '../../src/brokers/sqlite/engine.ts'
 import { sql } from '../../src/brokers/sqlite/sql.generated.ts'
 import type { SqliteBroker, SqliteOptions } from '../../src/brokers/sqlite/sqlite.ts'
 import type { BrokerHarness } from '../../src/laws/index.ts'
@@ -18,6 +18,16 @@ const module = new URL(
   built ? '../../dist/brokers/sqlite/sqlite.js' : '../../src/brokers/sqlite/sqlite.ts',
   import.meta.url,
 ).href
+
+/** Why an engine cannot run here; undefined where it can. */
+export async function engineMissing(name: EngineName): Promise<string | undefined> {
+  try {
+    await pickEngine(name)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
 
 /** The SQLite broker, from `dist` where it is up to date. */
 export const { sqlite } = (await import(module)) as Sqlite
@@ -50,16 +60,12 @@ export function sqliteFileHarness(options: Omit<SqliteOptions, 'file'> = {}): Br
       options: { module, sqlite: { ...options, file: fileOf(broker) } },
       execArgv: ['--import', 'tsx'],
     }),
-    damage: async (broker, id) => {
-      const db = new Database(fileOf(broker))
-      try {
-        const { changes } = db.prepare(`UPDATE jobs SET rare = '{"tags":' WHERE id = ?`).run(id)
+    damage: (broker, id) =>
+      withFile(fileOf(broker), (db) => {
+        const changes = db.prepare(`UPDATE jobs SET rare = '{"tags":' WHERE id = ?`).run(id)
         if (changes !== 1) throw new Error(`no row of ${id} to damage`)
-      } finally {
-        db.close()
-      }
-    },
-    scans: async (broker) => scans(fileOf(broker)),
+      }),
+    scans: (broker) => withFile(fileOf(broker), scans),
     dispose: async () => rmSync(folder, { recursive: true, force: true }),
   }
 }
@@ -86,23 +92,30 @@ function readsFirstRows(text: string, table: string): boolean {
   return new RegExp(`FROM ${table}\\s+ORDER BY id( DESC)?\\s+LIMIT`).test(text)
 }
 
-/** The statements whose plan walks a large table without an index, or sorts what it found in one. */
-function scans(file: string): string[] {
-  const db = new Database(file, { readonly: true })
+/** Opens the file beside the broker, with whatever engine is there. */
+async function withFile<T>(file: string, use: (db: Database) => T): Promise<T> {
+  const db = (await pickEngine()).open(file)
   try {
-    return Object.entries(sql).flatMap(([name, text]) => {
-      if (/^\s*PRAGMA/im.test(text.replace(/--.*$/gm, ''))) return []
-      const values = Array.from({ length: text.replace(/--.*$/gm, '').split('?').length - 1 }, () => 1)
-      const plan = db.prepare(`EXPLAIN QUERY PLAN ${text}`).all(...values) as { detail: string }[]
-      return plan
-        .map(({ detail }) => detail)
-        .filter((detail) => {
-          const table = /^SCAN (\w+)$/.exec(detail)?.[1]
-          return table !== undefined && !SMALL.has(table) && !readsFirstRows(text, table)
-        })
-        .map((detail) => `${name}: ${detail}`)
-    })
+    return use(db)
   } finally {
     db.close()
   }
+}
+
+/** The statements whose plan walks a large table without an index, or sorts what it found in one. */
+function scans(db: Database): string[] {
+  return Object.entries(sql).flatMap(([name, text]) => {
+    if (/^\s*PRAGMA/im.test(text.replace(/--.*$/gm, ''))) return []
+    const values = Array.from({ length: text.replace(/--.*$/gm, '').split('?').length - 1 }, () => 1)
+    const plan = db
+      .prepare(`EXPLAIN QUERY PLAN ${text}`)
+      .all<readonly [id: number, parent: number, unused: number, detail: string]>(...values)
+    return plan
+      .map(([, , , detail]) => detail)
+      .filter((detail) => {
+        const table = /^SCAN (\w+)$/.exec(detail)?.[1]
+        return table !== undefined && !SMALL.has(table) && !readsFirstRows(text, table)
+      })
+      .map((detail) => `${name}: ${detail}`)
+  })
 }
