@@ -26,6 +26,9 @@ const child = fileURLToPath(new URL('./child.ts', import.meta.url))
 
 const SIGNALS = { kill: 'SIGKILL', stop: 'SIGSTOP', 'go-on': 'SIGCONT', term: 'SIGTERM' } as const
 
+/** A write that takes longer waits for somebody who was stopped. */
+const PROBE_MS = 1_000
+
 export interface Process {
   readonly pid: number
   readonly process: ChildProcess
@@ -75,6 +78,28 @@ export class Fleet {
     if (kind === 'stop') process.kill('SIGSTOP')
     this.#writer.write({ e: 'fault', kind }, pid)
     if (kind !== 'stop') process.kill(SIGNALS[kind])
+  }
+
+  /**
+   * Stops a process, but not in the middle of a write of its own: on an embedded store that would hold the lock of the
+   * file, and with it everybody, until the process goes on.
+   */
+  async freeze(process: Process): Promise<void> {
+    const broker = await this.#open()
+    const probe = { id: 'probe', host: 'test', pid: 1, queues: [], tasks: [], concurrency: 1, active: 0 }
+    try {
+      for (let tries = 1; tries <= 20; tries += 1) {
+        this.fault('stop', process)
+        const beat = broker.beat({ ...probe, startedAt: 0, state: 'running' }, 1).then(() => true)
+        const held = new Promise<false>((resolve) => setTimeout(() => resolve(false), PROBE_MS))
+        if (await Promise.race([beat, held])) return
+        this.fault('go-on', process)
+        await beat
+      }
+      throw new Error(`process ${process.pid} was never stopped outside of a write`)
+    } finally {
+      await broker.close()
+    }
   }
 
   /** Waits until the history says so; the answer is what `seen` made of it. */

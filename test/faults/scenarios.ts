@@ -80,7 +80,7 @@ export function faultTests(name: string, { url, sound }: FaultOptions): void {
         await progress(100 + round * 250)
         if (round === 2) {
           stopped = take()
-          fleet.fault('stop', stopped)
+          await fleet.freeze(stopped)
         } else fleet.fault('kill', take())
         workers.push(await worker())
       }
@@ -117,7 +117,7 @@ export function faultTests(name: string, { url, sound }: FaultOptions): void {
       const frozen = await fleet.worker(options, { extraMs: 600_000 })
       await fleet.producer({ seed: 4, prefix: 'job', count: 1 })
       await fleet.until('it runs', (history) => only(history, 'run').length === 1)
-      fleet.fault('stop', frozen)
+      await fleet.freeze(frozen)
       await fleet.worker(options)
       await fleet.until('it has ended elsewhere', (history) => ended(history) === 1)
       fleet.fault('go-on', frozen)
