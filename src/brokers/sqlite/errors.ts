@@ -16,6 +16,8 @@ const RESULT = {
 type Result = (typeof RESULT)[keyof typeof RESULT]
 
 const CODES: { readonly [R in Result]?: ErrorCode } = {
+  BUSY: 'BROKER_UNAVAILABLE',
+  LOCKED: 'BROKER_UNAVAILABLE',
   READONLY: 'STORE_READONLY',
   CANTOPEN: 'STORE_READONLY',
   FULL: 'STORE_FULL',
