@@ -83,4 +83,17 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(stderr).toContain("--books is 'many'")
     expect(stderr).toContain('Usage:')
   })
+
+  it('refuses a broker that its worker could not see', async () => {
+    const { code, stderr } = await start(['--broker', 'sqlite::memory:']).ended
+    expect(code).toBe(2)
+    expect(stderr).toContain("--broker is 'sqlite::memory:', which keeps its jobs in one process")
+  })
+
+  it('says in a line why it cannot start, and exits 1', async () => {
+    const { code, stderr } = await start(['--broker', 'nothing:', '--port', '0']).ended
+    expect(code).toBe(1)
+    expect(stderr).toContain("The worker could not start: no broker has the URL scheme 'nothing:'")
+    expect(stderr).not.toContain('    at ')
+  })
 })

@@ -16,6 +16,9 @@ async function main(): Promise<void> {
     process.env.BOOKS_DB = join(folder, 'books.db')
     const { run } = await import('./run.ts')
     await run(options)
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
   } finally {
     if (!options.keep) rmSync(folder, { recursive: true, force: true })
   }

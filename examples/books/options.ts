@@ -21,7 +21,8 @@ export const USAGE = `Usage: npm start -- [options]
   --books N          how many books to parse, 1 to 1000 (default 1000)
   --concurrency N    how many jobs run at once, 1 to 1000 (default 20)
   --port N           port of the web service (default 3000); the book site takes the next one
-  --broker URL       broker to use (default: a fresh SQLite file at each start)
+  --broker URL       broker to use (default: a fresh SQLite file at each start); service and worker are two
+                     processes, so none that keeps its jobs in memory
   --keep             keep the SQLite files in examples/books/.offstage from one start to the next
   --help             this text`
 
@@ -43,11 +44,19 @@ export function readOptions(args: readonly string[]): Options {
     once: values.once,
     keep: values.keep,
     help: values.help,
-    broker: values.broker,
+    broker: sharedBroker(values.broker),
     port: wholeNumber('--port', values.port, { low: 0, high: 65_534 }),
     concurrency: wholeNumber('--concurrency', values.concurrency, { low: 1, high: 1000 }),
     books: wholeNumber('--books', values.books, { low: 1, high: 1000 }),
   }
+}
+
+/** The worker is a process of its own: what one process keeps in memory it would never see. */
+function sharedBroker(url: string | undefined): string | undefined {
+  if (url === undefined || !/^(memory:|sqlite::memory:)/i.test(url)) return url
+  throw new TypeError(
+    `--broker is '${url}', which keeps its jobs in one process; name one that several can use`,
+  )
 }
 
 function wholeNumber(name: string, text: string, range: { low: number; high: number }): number {

@@ -16,19 +16,24 @@ const CHUNK = 250
 /** Runs until the summary with `once`, else until SIGINT or SIGTERM. */
 export async function run(options: Options): Promise<void> {
   const stop = stopOnSignals()
-  const [site, worker] = await Promise.all([
-    startSiteProcess(options.port === 0 ? 0 : options.port + 1),
-    startWorkerProcess(options.concurrency),
-  ])
-  const service = await serve({ port: options.port, allowed: [`${site.url}/book/show/`] })
+  const siteStarts = startSiteProcess(options.port === 0 ? 0 : options.port + 1)
+  const workerStarts = startWorkerProcess(options.concurrency)
   try {
-    sayWhereThingsAre(options, site, service)
-    await Promise.race([work(options, { site, service, stop }), site.died, worker.died])
-    if (stop.aborted) console.log('Stopping: running jobs may finish.')
+    const [site, worker] = await Promise.all([siteStarts, workerStarts])
+    const service = await serve({ port: options.port, allowed: [`${site.url}/book/show/`] })
+    try {
+      sayWhereThingsAre(options, site, service)
+      await Promise.race([work(options, { site, service, stop }), site.died, worker.died])
+      if (stop.aborted) console.log('Stopping: running jobs may finish.')
+    } finally {
+      await worker.stop()
+      await service.close()
+    }
   } finally {
-    await worker.stop()
-    await service.close()
-    await site.stop()
+    // One of the two may have started where the other could not. To stop what is stopped does nothing.
+    for (const started of await Promise.allSettled([workerStarts, siteStarts])) {
+      if (started.status === 'fulfilled') await started.value.stop()
+    }
     await app.close()
     closeBookStore()
   }
