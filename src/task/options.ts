@@ -13,7 +13,10 @@ export interface JobOptions {
   runAt?: Date | number | undefined
   /** 0 to 9, higher runs first inside its lane. Default that of the task, else 5. */
   priority?: number | undefined
-  /** Cancelled with reason `expired` if its first attempt has not started by then. At least 1 ms. Default never. */
+  /**
+   * Cancelled with reason `expired` if its first attempt has not started by then. At least 1 ms. Default never. Any
+   * worker of the namespace sees to it; with none running, the job waits for the first.
+   */
   expiresIn?: Duration | undefined
   queue?: string | undefined
   /** The partition as data, instead of the task's `partition.by`. */
@@ -50,7 +53,7 @@ export interface RetryOptions {
   max?: Duration | undefined
 }
 
-/** How long an ended job is kept. 0 removes it at once. */
+/** How long an ended job is kept. 0 removes it at once: `result()` finds no job then, and throws JOB_NOT_FOUND. */
 export interface RetentionOptions {
   /** Default 1 h. */
   succeeded?: Duration | undefined
