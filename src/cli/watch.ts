@@ -1,6 +1,7 @@
-// Watches folders for changes of sources, and says so once things have been quiet for a moment.
-import { type FSWatcher, watch } from 'node:fs'
-import { extname, sep } from 'node:path'
+// Watches folders for changes of sources, and says so once things have been quiet for a moment. By chokidar, since Node's
+// own recursive watching misses files that editors replace by renaming.
+import { extname, relative, sep } from 'node:path'
+import { watch } from 'chokidar'
 
 const SOURCES = new Set(['.ts', '.mts', '.cts', '.tsx', '.js', '.mjs', '.cjs', '.jsx', '.json', '.env'])
 const IGNORED = new Set(['node_modules', '.git', 'coverage'])
@@ -14,28 +15,44 @@ export interface WatchOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** Watches until the answer is called. */
-export function watchSources({ folders, debounceMs, onChange, onError }: WatchOptions): () => void {
-  let timer: NodeJS.Timeout | undefined
-  const watchers: FSWatcher[] = []
-  const close = (): void => {
-    clearTimeout(timer)
-    for (const watcher of watchers) watcher.close()
-  }
-  for (const folder of folders) {
-    const watcher = watch(folder, { recursive: true }, (_, file) => {
-      if (file === null || !isSource(file)) return
-      clearTimeout(timer)
-      timer = setTimeout(() => onChange(file), debounceMs)
-    })
-    watcher.on('error', onError)
-    watchers.push(watcher)
-  }
-  return close
+/** Watches until the answer is called. Changes from before it was `ready` may be missed. */
+export interface Watching {
+  readonly ready: Promise<void>
+  close(): Promise<void>
 }
 
-/** True for what a task may be made of; a store, its journal and installed packages change all the time. */
+export function watchSources({ folders, debounceMs, onChange, onError }: WatchOptions): Watching {
+  let timer: NodeJS.Timeout | undefined
+  const shorten = (path: string): string => {
+    const folder = folders.find((start) => path === start || path.startsWith(start + sep))
+    return folder === undefined ? path : relative(folder, path)
+  }
+  const watcher = watch([...folders], {
+    ignoreInitial: true,
+    ignored: (path, stats) =>
+      isIgnored(shorten(path)) || (stats?.isFile() === true && !isSource(shorten(path))),
+  })
+  watcher.on('all', (_, path) => {
+    if (!isSource(shorten(path))) return
+    clearTimeout(timer)
+    timer = setTimeout(() => onChange(shorten(path)), debounceMs)
+  })
+  watcher.on('error', onError)
+  return {
+    ready: new Promise((resolve) => watcher.once('ready', resolve)),
+    async close() {
+      clearTimeout(timer)
+      await watcher.close()
+    },
+  }
+}
+
+/** True for what a task may be made of; a store and its journal change all the time. */
 export function isSource(file: string): boolean {
-  const parts = file.split(sep)
-  return SOURCES.has(extname(file)) && !parts.some((part) => IGNORED.has(part))
+  return SOURCES.has(extname(file)) && !isIgnored(file)
+}
+
+/** Installed packages and the like. */
+function isIgnored(path: string): boolean {
+  return path.split(sep).some((part) => IGNORED.has(part))
 }

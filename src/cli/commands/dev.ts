@@ -46,9 +46,8 @@ export async function run(context: CommandContext): Promise<number> {
   const workerArgs = await childArguments(context, paths)
   return new Promise((resolveCode, reject) => {
     const finish = (code: number): void => {
-      stopWatching()
       stopSignals()
-      resolveCode(code)
+      watching.close().then(() => resolveCode(code), reject)
     }
     const supervisor = new Supervisor({
       out,
@@ -66,15 +65,14 @@ export async function run(context: CommandContext): Promise<number> {
         finish(endCodes[signal])
       },
     })
-    const stopWatching = watchSources({
+    const watching = watchSources({
       folders,
       debounceMs: DEBOUNCE_MS,
       onChange: (file) => supervisor.restart(file),
       onError: reject,
     })
-    out.note(
-      `offstage dev: watching ${folders.map((folder) => plain(relative(io.cwd, folder) || '.')).join(', ')}`,
-    )
+    const shown = folders.map((folder) => plain(relative(io.cwd, folder) || '.')).join(', ')
+    watching.ready.then(() => out.note(`offstage dev: watching ${shown}`), reject)
     supervisor.start()
   })
 }
