@@ -1,6 +1,6 @@
 // How processes that share a file wake each other: a file beside it is touched after a commit that made work, and
 // watched while somebody waits. It is a hint; polling is beneath it. The file is never replaced or removed.
-import { closeSync, type FSWatcher, openSync, watch, writeSync } from 'node:fs'
+import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from 'node:fs'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 
 /** Touches closer together than this become one. In milliseconds. */
@@ -58,7 +58,7 @@ export class WakeFile {
   #write(): void {
     this.#touchedAt = this.#clock.monotonic()
     try {
-      this.#fd ??= openSync(this.#path, 'a+', 0o600)
+      this.#fd ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600)
       writeSync(this.#fd, BYTE, 0, 1, 0)
     } catch {
       // A hint that cannot be given (a full disk, a folder that became read-only) leaves the others to their polling.

@@ -1,10 +1,25 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { encodeJson } from '../../job/codec.ts'
 import { defaultRetention } from '../../job/defaults.ts'
+import type { JobSpec } from '../../job/record.ts'
 import { type SqliteBroker, sqlite } from './sqlite.ts'
+
+const request = {
+  queues: ['mail'],
+  max: 10,
+  leaseMs: 60_000,
+  worker: 'w',
+  starting: 10,
+  suspects: 1,
+} as const
+
+function spec(id: string): JobSpec {
+  const input = encodeJson(id)
+  return { id, task: 'send', queue: 'mail', priority: 5, input, retention: defaultRetention, maxCrashes: 3 }
+}
 
 let folder: string
 let producer: SqliteBroker
@@ -25,31 +40,14 @@ afterEach(async () => {
 })
 
 test('upkeep and signs of life do not swallow the news of work that another process wrote', async () => {
-  const request = {
-    queues: ['mail'],
-    max: 10,
-    leaseMs: 60_000,
-    worker: 'w',
-    starting: 10,
-    suspects: 1,
-  } as const
   for (let round = 0; round < 20; round += 1) {
     await consumer.reserve(request)
     const woken = consumer.wake(['mail'], AbortSignal.timeout(10_000)).then(() => performance.now())
     // Makes sure that the wait has reached the thread.
     await consumer.queues()
     const startedAt = performance.now()
-    const job = {
-      id: `job-${round}`,
-      task: 'send',
-      queue: 'mail',
-      priority: 5,
-      input: encodeJson(round),
-      retention: defaultRetention,
-      maxCrashes: 3,
-    }
     let enqueued = false
-    const enqueue = producer.enqueue([[job]]).then(() => {
+    const enqueue = producer.enqueue([[spec(`job-${round}`)]]).then(() => {
       enqueued = true
     })
     while (!enqueued) await consumer.maintain()
@@ -57,4 +55,15 @@ test('upkeep and signs of life do not swallow the news of work that another proc
     await consumer.maintain()
     expect((await woken) - startedAt).toBeLessThan(9_000)
   }
+})
+
+test('the file for waking does not grow with the touches', async () => {
+  const size = (): number => statSync(join(folder, 'jobs.db-wake')).size
+  for (let n = 0; n < 20; n += 1) {
+    const woken = consumer.wake(['mail'], AbortSignal.timeout(10_000))
+    await producer.enqueue([[spec(`job-${n}`)]])
+    await woken
+    await consumer.reserve(request)
+  }
+  expect(size()).toBeLessThanOrEqual(1)
 })
