@@ -22,6 +22,8 @@ export interface Capabilities {
 export interface BrokerHealth {
   /** Broker time. */
   readonly now: number
+  /** Where the jobs are: a path, or a host and port. Never a secret. */
+  readonly location: string
   /** What is behind it: engine and version. */
   readonly engine: string
   /** The durability setting in force, in the broker's own words. */

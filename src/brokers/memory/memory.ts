@@ -89,6 +89,7 @@ export class MemoryBroker implements Broker {
     const { store, lanes } = this.#opened()
     return {
       now: this.#space.now(),
+      location: 'the memory of this process',
       engine: `memory of a Node ${process.version} process`,
       durability: 'none: jobs are lost when the process ends',
       warnings: [],

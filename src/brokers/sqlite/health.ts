@@ -35,7 +35,8 @@ export function storeHealth(of: {
     warnings.push(`${core.maintenance.badRows} jobs have rows that cannot be read; upkeep passes them over`)
   return {
     now: core.store.time.now(reading, clock),
-    engine: `SQLite ${engine.version} (${name})`,
+    location: inMemory ? 'the memory of this process' : file,
+    engine: `SQLite ${engine.version} by ${name}`,
     durability: inMemory
       ? 'none: jobs are lost when the process ends'
       : `synchronous=${durability.toUpperCase()}, ${journal}`,

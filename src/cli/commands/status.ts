@@ -47,6 +47,7 @@ export function run(context: CommandContext): Promise<number> {
         broker: {
           name: broker.name,
           namespace: broker.namespace,
+          location: health.location,
           engine: health.engine,
           durability: health.durability,
           warnings: health.warnings,
@@ -59,7 +60,7 @@ export function run(context: CommandContext): Promise<number> {
       return exitCodes.ok
     }
     out.line(
-      `${broker.name} (${plain(health.engine)}), namespace ${plain(broker.namespace)}, durability ${plain(health.durability)}`,
+      `${broker.name} at ${plain(health.location)} (${plain(health.engine)}), namespace ${plain(broker.namespace)}, durability ${plain(health.durability)}`,
     )
     for (const warning of health.warnings) out.warn(plain(warning))
     out.line('')

@@ -118,10 +118,11 @@ function durationOf(text: string): number | string {
 
 async function announce({ out }: CommandContext, { app, tasks }: Entry, worker: AppWorker): Promise<void> {
   const broker = await app.broker()
+  const { location } = await broker.health()
   const names = tasks.map(({ name }) => name)
   const shown = names.slice(0, 12).join(', ') + (names.length > 12 ? ', …' : '')
   out.note(
-    `offstage worker ready: ${plural(names.length, 'task')} (${plain(shown)}), broker ${broker.name}, namespace ${broker.namespace}, worker ${plain(worker.id ?? '')}`,
+    `offstage worker ready: ${plural(names.length, 'task')} (${plain(shown)}), broker ${broker.name} at ${plain(location)}, namespace ${broker.namespace}, worker ${plain(worker.id ?? '')}`,
   )
 }
 
