@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The app: ties tasks, client and workers to one broker. Making one does nothing: no connection, timer or thread.
 import type { Broker } from '../broker/contract.ts'
 import { Client } from '../client/client.ts'

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // The worker of an app as its users hold it. The machinery behind it is loaded when it starts, so that a process that
 // only enqueues never loads it.
 import { OffstageError } from '../errors/error.ts'

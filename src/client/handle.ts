@@ -57,10 +57,15 @@ export class JobHandle<Out = unknown> {
    *
    * @throws JOB_FAILED (the cause is the last error), JOB_CANCELLED, JOB_NOT_FOUND, RESULT_TIMEOUT, the signal's reason
    */
-  result(options: ResultOptions = {}): Promise<Out> {
-    const { signal, timeout } = options
+  async result(options: ResultOptions = {}): Promise<Out> {
+    checkKnown('result', options, ['timeout', 'signal'])
+    // What became of the job is thrown from here, so that the stack shows who waited.
+    return this.#outcome(await this.#ended(options))
+  }
+
+  /** The record of the job once it has ended; undefined where none is kept. */
+  #ended({ signal, timeout }: ResultOptions): Promise<JobRecord | undefined> {
     return new Promise((resolve, reject) => {
-      checkKnown('result', options, ['timeout', 'signal'])
       const timeoutMs = timeout === undefined ? undefined : durationMs(timeout, 'timeout')
       if (signal?.aborted === true) return reject(signal.reason)
       const { watcher, connection } = this.#context
@@ -76,13 +81,7 @@ export class JobHandle<Out = unknown> {
         see: (record) => {
           if (record !== undefined && record.task === (this.#task ?? record.task) && !isEnded(record.state))
             return
-          finish(() => {
-            try {
-              resolve(this.#outcome(record))
-            } catch (error) {
-              reject(error)
-            }
-          })
+          finish(() => resolve(record))
         },
       })
       const timer =

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // `offstage/testing`: runs an app's tasks in a test, on the memory broker and a clock that the test moves. The code
 // that enqueues and the worker that runs are the real ones.
 import { type App, linkOf } from '../app/app.ts'
