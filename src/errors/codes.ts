@@ -80,7 +80,7 @@ const table = {
   },
   WORKER_CRASHED: {
     retryable: false,
-    help: 'The job ended the process that ran it as often as maxCrashes allows. Run it with runIn: process, or mend the handler.',
+    help: 'The job ended the process that ran it as often as maxCrashes allows. Mend the handler, or keep what kills the process (memory, process.exit) out of it.',
   },
   WORKER_STATE: { retryable: false, help: 'The worker was started twice, or used after it was stopped.' },
   TASK_UNKNOWN: {
