@@ -33,6 +33,7 @@ export class Channel {
   #flags: { waiting?: boolean; listening?: boolean } = {}
   #lastId = 0
   #planned = false
+  #closing = false
   #gone: OffstageError | undefined
 
   /**
@@ -53,7 +54,18 @@ export class Channel {
     this.#worker.on('error', (cause) =>
       this.#end(`the thread of the SQLite broker failed: ${String(cause)}`, cause),
     )
-    this.#worker.on('exit', () => this.#end('the SQLite broker was closed'))
+    this.#worker.on('exit', (code) =>
+      this.#end(
+        this.#closing
+          ? 'the SQLite broker was closed'
+          : `the thread of the SQLite broker ended with code ${code}`,
+      ),
+    )
+  }
+
+  /** The thread is no more, and nobody closed it. */
+  get died(): boolean {
+    return this.#gone !== undefined && !this.#closing
   }
 
   /** @throws whatever the call is answered with, BROKER_CLOSED where the thread has ended */
@@ -79,6 +91,7 @@ export class Channel {
   }
 
   async close(): Promise<void> {
+    this.#closing = true
     if (this.#gone !== undefined) return
     await this.call('close', [])
     await this.#worker.terminate()
@@ -119,7 +132,7 @@ export class Channel {
 
   #end(message: string, cause?: unknown): void {
     if (this.#gone === undefined) {
-      const code = cause === undefined ? 'BROKER_CLOSED' : 'STORE_FAILED'
+      const code = this.#closing ? 'BROKER_CLOSED' : 'STORE_FAILED'
       this.#gone = new OffstageError(code, message, cause === undefined ? {} : { cause })
     }
     for (const { reject } of this.#pending.values()) reject(this.#gone)

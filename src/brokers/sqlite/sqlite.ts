@@ -59,6 +59,7 @@ export class SqliteBroker implements Broker {
   readonly #listeners = new Set<Listener>()
   #channel: Channel | undefined
   #opening: Promise<void> | undefined
+  #restarting: Promise<void> | undefined
   #closed = false
   readonly #ended = new AbortController()
 
@@ -108,7 +109,7 @@ export class SqliteBroker implements Broker {
     this.#closed = true
     this.#ended.abort()
     this.#listeners.clear()
-    await this.#opening?.catch(() => undefined)
+    await Promise.allSettled([this.#opening, this.#restarting])
     const channel = this.#channel
     this.#channel = undefined
     await channel?.close()
@@ -272,7 +273,22 @@ export class SqliteBroker implements Broker {
   #send<T>(call: Request['call'], args: readonly unknown[], options?: CallOptions<T>): Promise<T> {
     if (this.#channel === undefined)
       return Promise.reject(closedError(this.#closed ? 'was closed' : 'is not open yet'))
+    if (this.#channel.died && this.capabilities.shared)
+      return this.#again().then(() => this.#send(call, args, options))
     return this.#channel.call<T>(call, args, options)
+  }
+
+  /** The thread died (out of memory, say). What it committed is in the file, so a new one goes on from there. */
+  #again(): Promise<void> {
+    this.#restarting ??= this.#start()
+      .then(() => {
+        if (this.#waiters.waiting) this.#channel?.tell({ waiting: true })
+        if (this.#listeners.size > 0) this.#channel?.tell({ listening: true })
+      })
+      .finally(() => {
+        this.#restarting = undefined
+      })
+    return this.#restarting
   }
 }
 

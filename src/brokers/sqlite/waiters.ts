@@ -16,6 +16,10 @@ export class Waiters {
     this.#changed = changed
   }
 
+  get waiting(): boolean {
+    return this.#waiters.size > 0
+  }
+
   wait(queues: readonly string[], signal: AbortSignal): Promise<void> {
     if (signal.aborted || queues.some((queue) => this.#news.has(queue))) return Promise.resolve()
     return new Promise((resolve) => {
