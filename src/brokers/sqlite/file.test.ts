@@ -102,7 +102,7 @@ describe('what the file is', () => {
   test('health tells engine, durability and sizes', async () => {
     const broker = await start()
     const health = await broker.health()
-    expect(health.engine).toMatch(/^SQLite 3\.\d+\.\d+ \((node:sqlite|better-sqlite3)\)$/)
+    expect(health.engine).toMatch(/^SQLite 3\.\d+\.\d+ by (node:sqlite|better-sqlite3)$/)
     expect(health.durability).toBe('synchronous=FULL, wal')
     expect(health.facts).toMatchObject({ schemaVersion: SCHEMA_VERSION, fileBytes: expect.any(Number) })
     const normal = await start(join(folder, 'other.db'), { durability: 'normal' })
