@@ -44,10 +44,10 @@ describe('readOptions', () => {
       books: 1000,
       keep: false,
     })
-    expect(readOptions(['--once', '--books', '20', '--broker', 'memory:'])).toMatchObject({
+    expect(readOptions(['--once', '--books', '20', '--broker', 'sqlite:./a.db'])).toMatchObject({
       once: true,
       books: 20,
-      broker: 'memory:',
+      broker: 'sqlite:./a.db',
     })
   })
 
@@ -56,6 +56,7 @@ describe('readOptions', () => {
     [['--books', '1e3'], /--books is '1e3'/],
     [['--port', '65535'], /--port is '65535'/],
     [['--concurrency', 'many'], /--concurrency is 'many'/],
+    [['--broker', 'memory:'], /one that several can use/],
     [['--wrong'], /--wrong/],
     [['more'], /more/],
   ])('refuses %j', (args, message) => {
