@@ -61,7 +61,6 @@ export class SqliteBroker implements Broker {
   #opening: Promise<void> | undefined
   #restarting: Promise<void> | undefined
   #closed = false
-  readonly #ended = new AbortController()
 
   constructor(settings: Settings) {
     const inMemory = settings.file === ':memory:'
@@ -107,7 +106,7 @@ export class SqliteBroker implements Broker {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#ended.abort()
+    this.#waiters.close()
     this.#listeners.clear()
     await Promise.allSettled([this.#opening, this.#restarting])
     const channel = this.#channel
@@ -147,7 +146,7 @@ export class SqliteBroker implements Broker {
 
   wake(queues: readonly string[], signal: AbortSignal): Promise<void> {
     if (this.#channel === undefined) return Promise.resolve()
-    return this.#waiters.wait(queues, AbortSignal.any([signal, this.#ended.signal]))
+    return this.#waiters.wait(queues, signal)
   }
 
   maintain(): Promise<MaintainReport> {

@@ -10,6 +10,7 @@ export class Waiters {
   /** Queues with news since the last reserve that took all there was. */
   readonly #news = new Set<string>()
   readonly #changed: (waiting: boolean) => void
+  #closed = false
 
   /** @param changed called when the first starts to wait, and when the last has gone */
   constructor(changed: (waiting: boolean) => void) {
@@ -21,7 +22,8 @@ export class Waiters {
   }
 
   wait(queues: readonly string[], signal: AbortSignal): Promise<void> {
-    if (signal.aborted || queues.some((queue) => this.#news.has(queue))) return Promise.resolve()
+    if (this.#closed || signal.aborted || queues.some((queue) => this.#news.has(queue)))
+      return Promise.resolve()
     return new Promise((resolve) => {
       const done = (): void => {
         signal.removeEventListener('abort', done)
@@ -45,6 +47,12 @@ export class Waiters {
 
   tellAll(): void {
     for (const { done } of [...this.#waiters]) done()
+  }
+
+  /** Ends all waits, and those to come at once. */
+  close(): void {
+    this.#closed = true
+    this.tellAll()
   }
 
   /** Somebody has taken all there was to take. */
