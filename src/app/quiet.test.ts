@@ -20,7 +20,7 @@ async function program(source: string): Promise<unknown> {
 }
 
 // What is open when nothing was done: the pipes of the standard streams, and the loader's.
-const opened = `const opened = () => process.getActiveResourcesInfo().filter((name) => !/Pipe|TTY|MessagePort|FSReq/.test(name))`
+const opened = `const opened = () => process.getActiveResourcesInfo().filter((name) => !/Pipe|ConnectWrap|TTY|MessagePort|FSReq/.test(name))`
 
 describe('a process that only', () => {
   test('imports, makes an app and defines tasks opens nothing', async () => {

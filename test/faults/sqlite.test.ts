@@ -1,18 +1,19 @@
 // The fault tests on one SQLite file, and what is SQLite's own: several processes that write and checkpoint it.
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { pickEngine } from '../../src/brokers/sqlite/engine.ts'
 import { check } from './checker.ts'
 import { Fleet } from './fleet.ts'
 import { faultTests } from './scenarios.ts'
 
+const engine = await pickEngine()
 const url = (folder: string): string => `sqlite:${join(folder, 'jobs.db')}`
 
 function sound(broker: string): void {
-  const db = new Database(broker.slice('sqlite:'.length), { fileMustExist: true })
+  const db = engine.open(broker.slice('sqlite:'.length))
   try {
-    expect(db.pragma('integrity_check', { simple: true })).toBe('ok')
-    expect(db.pragma('foreign_key_check')).toEqual([])
+    expect(db.prepare('PRAGMA integrity_check').all()).toEqual([['ok']])
+    expect(db.prepare('PRAGMA foreign_key_check').all()).toEqual([])
   } finally {
     db.close()
   }
@@ -32,11 +33,12 @@ test('F27: four processes write, a fifth checkpoints and locks, two are killed: 
   const producers = await Promise.all(
     [1, 2].map((n) => fleet.producer({ seed: n, prefix: `p${n}`, count: 1_500, inFlight: 8 })),
   )
-  const db = new Database(file, { timeout: 0 })
+  const db = engine.open(file)
+  db.exec('PRAGMA busy_timeout = 0')
   let busy = 0
   const storm = (): void => {
     try {
-      db.pragma('wal_checkpoint(TRUNCATE)')
+      db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
       db.exec('BEGIN IMMEDIATE')
       db.exec('ROLLBACK')
     } catch (error) {
