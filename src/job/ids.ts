@@ -1,11 +1,27 @@
 // Ids and names: how they are made, and the rules they keep.
-import { uuidv7 } from 'uuidv7'
+import { V7Generator } from 'uuidv7'
 import { OffstageError } from '../errors/error.ts'
 import { bounds } from './defaults.ts'
 
+// Random numbers are drawn by the page: asking the system for a few bytes at a time costs more than the id itself.
+const randomWords = new Uint32Array(1_024)
+let usedWords = randomWords.length
+
+function nextUint32(): number {
+  if (usedWords === randomWords.length) {
+    crypto.getRandomValues(randomWords)
+    usedWords = 0
+  }
+  const word = randomWords[usedWords] as number
+  usedWords += 1
+  return word
+}
+
+const generator = new V7Generator({ nextUint32 })
+
 /** A new id: a UUID of version 7, so that ids of jobs sort by the time they were made. */
 export function newId(): string {
-  return uuidv7()
+  return generator.generate().toString()
 }
 
 const NAME = /^[A-Za-z0-9_.:-]{1,128}$/
