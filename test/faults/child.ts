@@ -102,7 +102,12 @@ const logger: Logger = {
   debug: quiet,
   info: quiet,
   warn: quiet,
-  error: (first: unknown) => trouble(JSON.stringify(first)),
+  // A process that was stopped, or waits for a file that others hold, finds that a call was not answered in time, says
+  // so, and repeats it. What that did to the jobs is for the checker to find.
+  error: (first: unknown) => {
+    const { error } = first as { readonly error?: { readonly code?: string } }
+    if (error?.code !== 'BROKER_UNAVAILABLE') trouble(JSON.stringify(first))
+  },
 }
 const app = offstage({ broker: orders.broker, logger })
 history.write({ e: 'up', role: orders.role })
