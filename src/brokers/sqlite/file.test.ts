@@ -283,6 +283,13 @@ describe('several users of one file', () => {
     }
   })
 
+  test('many that make the same new file at once all find it theirs', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const file = join(folder, `new-${round}.db`)
+      await Promise.all(Array.from({ length: 6 }, () => start(file)))
+    }
+  })
+
   test('who listens hears what happens through another', async () => {
     const [a, b] = (await Promise.all([start(), start()])) as [Broker, Broker]
     const heard: string[] = []

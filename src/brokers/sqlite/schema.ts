@@ -65,13 +65,23 @@ function number(db: Database, sql: string): number {
 }
 
 function checkOwner(db: Database, file: string): void {
-  const id = number(db, 'PRAGMA application_id')
-  if (id === APPLICATION_ID) return
-  if (id === 0 && number(db, 'SELECT count(*) FROM sqlite_schema') === 0) return
+  if (isOurs(db)) return
   throw new OffstageError(
     'STORE_NOT_A_DATABASE',
     `${file} is a database of something else. Name another file; nothing was changed.`,
   )
+}
+
+/** One look: between two of them, another process may have made its tables in the new file. */
+function isOurs(db: Database): boolean {
+  db.exec('BEGIN')
+  try {
+    const tables = number(db, 'SELECT count(*) FROM sqlite_schema')
+    const id = number(db, 'PRAGMA application_id')
+    return id === APPLICATION_ID || (id === 0 && tables === 0)
+  } finally {
+    if (db.inTransaction) db.exec('ROLLBACK')
+  }
 }
 
 function configure(db: Database, { durability }: StoreSettings): void {
