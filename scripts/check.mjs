@@ -2,6 +2,7 @@
 // All steps run even when one fails, so that one run shows all there is to mend.
 import { spawnSync } from 'node:child_process'
 import { execPath } from 'node:process'
+import { provideServers } from './servers.mjs'
 import { build, checkNode, installDependencies, root, tool } from './setup.mjs'
 import { runVitest } from './vitest.mjs'
 
@@ -15,6 +16,7 @@ const steps = [
   ],
   ['format and lint', () => tool('@biomejs/biome/bin/biome', ['check', '.'])],
   ['types', () => tool('typescript/bin/tsc', ['-p', 'tsconfig.json'])],
+  ['servers for the tests', () => provideServers()],
   ['tests', () => testsPass()],
   ['unused code and dependencies', () => tool('knip/bin/knip.js', [])],
   ['build', () => build()],
@@ -29,7 +31,7 @@ const report = []
 for (const [name, run] of steps) {
   console.log(`\n== ${name}`)
   const startedAt = performance.now()
-  const outcome = run()
+  const outcome = await run()
   const ok = outcome === true || outcome.status === 0
   report.push({ name, ok, seconds: (performance.now() - startedAt) / 1000 })
 }

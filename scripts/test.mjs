@@ -3,6 +3,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { argv, execPath } from 'node:process'
+import { provideServers } from './servers.mjs'
 import { build, checkNode, installDependencies, root, tool } from './setup.mjs'
 import { runVitest } from './vitest.mjs'
 
@@ -13,12 +14,13 @@ const steps = [
   ['generated files match their sources', () => node('scripts/embed.mjs', '--check')],
   ['types', () => tool('typescript/bin/tsc', ['-p', 'tsconfig.json']).status === 0],
   ['build', () => build()],
+  ['servers for the tests', () => provideServers()],
 ]
 
 let passed = 0
 let failed = 0
 for (const [name, run] of steps) {
-  const ok = run()
+  const ok = await run()
   console.log(`${ok ? 'ok' : 'FAILED'}: ${name}`)
   if (ok) passed += 1
   else failed += 1

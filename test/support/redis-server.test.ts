@@ -3,8 +3,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { startCluster, startRedis, startSentinel } from './redis-server.ts'
+import { redisServerMissing } from './servers.ts'
+
+beforeEach(({ skip }) => {
+  const reason = redisServerMissing()
+  if (reason !== undefined) skip(reason)
+})
 
 async function until(seen: () => boolean | Promise<boolean>): Promise<void> {
   await expect.poll(seen, { timeout: 15_000, interval: 20 }).toBe(true)

@@ -198,7 +198,7 @@ class Server implements RedisServer {
     const { pid } = started
     if (pid === undefined) throw new Error('redis-server could not be started', { cause: await failed })
     this.#process = started
-    this.#guard = guard(pid)
+    this.#guard = guard(pid, this.dir)
     await until(
       `the Redis server on port ${this.port} answers`,
       async () => {
@@ -259,10 +259,10 @@ class Server implements RedisServer {
   }
 }
 
-/** Kills the server when this process is gone, however it went: the pipe between them closes then. */
-function guard(pid: number): ChildProcess {
-  const script = 'cat >/dev/null; kill -9 "$0" 2>/dev/null'
-  const started = spawn('sh', ['-c', script, String(pid)], {
+/** Ends the server and its folder when this process is gone, however it went: the pipe between them closes then. */
+function guard(pid: number, dir: string): ChildProcess {
+  const script = 'cat >/dev/null; kill -9 "$0" 2>/dev/null; rm -rf "$1"'
+  const started = spawn('sh', ['-c', script, String(pid), dir], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   })
