@@ -3,19 +3,15 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { freePort } from './ports.ts'
 
 const run = promisify(execFile)
 
-/** Below the ports that the system hands out by itself, so that nobody takes one while its server is down. */
-const FIRST_PORT = 20_000
-const PORTS = 12_000
-/** A node of a cluster listens there too. */
-const BUS_OFFSET = 10_000
 const START_MS = 15_000
 const STOP_MS = 2_000
 const LOOK_MS = 20
@@ -275,21 +271,6 @@ function guard(pid: number, dir: string): ChildProcess {
 
 function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null
-}
-
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
-    if ((await isFree(port)) && (await isFree(port + BUS_OFFSET))) return port
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer()
-    probe.once('error', () => resolve(false))
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
-  })
 }
 
 /** Whether there is a server that has read its data. One that wants a password is there too. */
