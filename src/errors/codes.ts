@@ -53,6 +53,14 @@ const table = {
     retryable: false,
     help: 'A job was to run after one that does not exist (any more).',
   },
+  SHARD_MISMATCH: {
+    retryable: false,
+    help: 'What belongs together has to share a shard: the own id of a job, its unique key, partition and workflow, and the jobs it runs after. Put the same text in braces into each of them, as in order-{customer-7}-42.',
+  },
+  SHARD_LIMIT: {
+    retryable: false,
+    help: 'Fewer jobs at once than the namespace has shards cannot be divided among them. Limit the partitions of the queue instead, which is exact, raise the limit, or use fewer shards.',
+  },
   JOB_NOT_FOUND: {
     retryable: false,
     help: 'No job with this id is kept: it was never enqueued, it was removed, or its retention has passed.',
@@ -112,6 +120,38 @@ const table = {
     help: 'The client library of this broker is not installed. The message says what to install.',
   },
   BROKER_UNAVAILABLE: { retryable: true, help: 'The broker could not be reached or did not answer in time.' },
+  BROKER_AUTH: {
+    retryable: false,
+    help: 'The server refused the user or the password, or asks for one. Put it into the URL (redis://user:password@host), with % and other special characters percent-encoded.',
+  },
+  BROKER_FORBIDDEN: {
+    retryable: false,
+    help: 'The user of the connection lacks a permission. The message names the command; the page of the broker lists what a user needs.',
+  },
+  BROKER_TOO_OLD: {
+    retryable: false,
+    help: 'The server is older than this broker can work with. The message holds its version and the oldest one that will do.',
+  },
+  BROKER_IS_CLUSTER: {
+    retryable: false,
+    help: 'The server is a node of a Redis Cluster. Write redis+cluster:// with some of its nodes instead of redis://.',
+  },
+  BROKER_NOT_CLUSTER: {
+    retryable: false,
+    help: 'The server is not a node of a Redis Cluster. Write redis:// instead of redis+cluster://.',
+  },
+  BROKER_IS_REPLICA: {
+    retryable: false,
+    help: 'The server is a read-only replica. Name its primary, or the sentinels with redis+sentinel://.',
+  },
+  BROKER_MASTER_UNKNOWN: {
+    retryable: false,
+    help: 'No sentinel that answered watches a primary of this name. Check the name behind the slash of the URL.',
+  },
+  BROKER_EVICTS: {
+    retryable: false,
+    help: 'The server may throw away jobs when its memory is full. Set maxmemory-policy to noeviction, or name a server that has it.',
+  },
   BROKER_CLOSED: {
     retryable: false,
     help: 'The broker was closed while the call was under way or before it.',
@@ -130,7 +170,11 @@ const table = {
   },
   STORE_FULL: {
     retryable: true,
-    help: 'The disk is full. Nothing was changed; work goes on once there is room.',
+    help: 'The disk, or the memory that the store may use, is full. Nothing was changed; work goes on once there is room.',
+  },
+  STORE_KEY_TAKEN: {
+    retryable: false,
+    help: 'A key in the place of this library holds something else. Nothing was overwritten. Remove the key, or choose another prefix or namespace.',
   },
   STORE_CORRUPT: {
     retryable: false,
