@@ -1,117 +1,171 @@
-// Runs a suite: every figure in a fresh process and a fresh folder, several times in turn (a, b, c, a, b, c: a slow
-// moment of the machine hits all alike), and writes the medians with the machine and the date to `results/`.
+// Runs a suite: every figure in a fresh process on a fresh file or an emptied server, several rounds with the systems in
+// turn (a slow moment of the machine hits all alike), and writes the medians with the machine and the date to `results/`.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, cpus, release, tmpdir, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Figure, suites } from './suites.ts'
+import { type RedisServer, startRedis } from '../test/support/redis-server.ts'
+import { type Row, table } from './report.ts'
+import { type Figure, type Suite, suites } from './suites.ts'
+import type { SystemName } from './systems/names.ts'
+
+const QUICK_SCALE = 0.1
+const SERVER = { save: '', appendonly: 'no', 'maxmemory-policy': 'noeviction' }
+/** From here on Node runs TypeScript by itself. */
+const STRIPS_TYPES = 24
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     runs: { type: 'string', default: '5' },
     only: { type: 'string' },
+    systems: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
     'no-record': { type: 'boolean', default: false },
   },
 })
 const name = positionals[0] ?? 'sqlite'
-const runs = Number(flags.runs)
-const suite = suites[name]
-if (suite === undefined || !Number.isInteger(runs) || runs < 1) {
-  process.stderr.write(
-    `usage: npm run bench -- <${Object.keys(suites).join('|')}> [--runs 5] [--only a,b] [--no-record]\n`,
-  )
-  process.exit(2)
-}
-const wanted = flags.only?.split(',')
-const figures = suite.filter((figure) => wanted === undefined || wanted.includes(figure.name))
+const suite = suites[name] ?? usage()
+const rounds = flags.quick || flags.profile ? 1 : Number(flags.runs)
+if (!Number.isInteger(rounds) || rounds < 1) usage()
 
+// A profile is of our own way from call to handler, unless it is said of what.
+const only = (flags.only ?? (flags.profile ? 'enqueue,enqueue-bulk,bulk,drain' : undefined))?.split(',')
+const systems = (flags.systems ?? (flags.profile ? 'offstage' : undefined))?.split(',')
+const figures = suite.figures
+  .filter((figure) => only === undefined || only.includes(figure.name))
+  .map((figure) => ({
+    ...figure,
+    systems: figure.systems.filter((system) => systems === undefined || systems.includes(system)),
+  }))
+  .filter((figure) => figure.systems.length > 0)
+
+// The runner may be an older Node than the one that is measured on.
+const node = process.env.BENCH_NODE ?? process.execPath
+const nodeVersion = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
+const loader = Number(/\d+/.exec(nodeVersion)?.[0]) < STRIPS_TYPES ? ['--import', 'tsx'] : []
+
+const server = suite.server === 'redis' ? await startRedis({ config: SERVER }) : undefined
 const measured = new Map<string, { [value: string]: number }[]>()
-const scripts = [...new Map(figures.map((figure) => [key(figure), figure])).values()]
-for (let run = 1; run <= runs; run += 1) {
-  for (const figure of scripts) {
-    process.stderr.write(`run ${run} of ${runs}: ${figure.script} ${figure.args.join(' ')}\n`)
-    const before = measured.get(key(figure)) ?? []
-    measured.set(key(figure), [...before, once(figure)])
+try {
+  await measure(suite, server)
+  const report = await render(suite, server)
+  process.stdout.write(report)
+  const isPart = only !== undefined || systems !== undefined || flags.quick || flags.profile
+  if (!isPart && !flags['no-record']) record(report)
+} finally {
+  await server?.stop()
+}
+
+async function measure(suite: Suite, server: RedisServer | undefined): Promise<void> {
+  // Several figures may be values of one script: it runs once a round.
+  const scripts = [...new Map(figures.map((figure) => [key(figure), figure])).values()]
+  for (let round = 0; round < rounds; round += 1) {
+    for (const figure of scripts.filter((each) => round < each.rounds)) {
+      const first = round % figure.systems.length
+      for (const system of [...figure.systems.slice(first), ...figure.systems.slice(0, first)]) {
+        const call = key(figure, system)
+        process.stderr.write(`round ${round + 1} of ${Math.min(rounds, figure.rounds)}: ${call}\n`)
+        const folder = mkdtempSync(join(tmpdir(), 'offstage-bench-'))
+        const broker =
+          server === undefined
+            ? `sqlite:${folder}/bench.db`
+            : `${server.url}?prefix=bench-${measured.size}-${round}`
+        const given = [`system=${system}`, `broker=${broker}`, ...suite.args, ...figure.args]
+        measured.set(call, [
+          ...(measured.get(call) ?? []),
+          once(figure, [...given, ...(figure.argsOf[system] ?? [])]),
+        ])
+        rmSync(folder, { recursive: true, force: true })
+        await server?.cli('FLUSHALL', 'SYNC')
+      }
+    }
   }
 }
 
-const rows = figures.map((figure) => {
-  const values = (measured.get(key(figure)) ?? []).map((run) => run[figure.value] ?? Number.NaN)
-  return { figure, values, median: median(values) }
-})
-const table = render()
-process.stdout.write(table)
-if (!flags['no-record']) record()
-
-function key(figure: Figure): string {
-  return `${figure.script} ${figure.args.join(' ')}`
+function key({ script, args }: Figure, system = ''): string {
+  return [script, ...args, system].join(' ').trim()
 }
 
-function once(figure: Figure): { [value: string]: number } {
-  const folder = mkdtempSync(join(tmpdir(), 'offstage-bench-'))
+function once(figure: Figure, args: readonly string[]): { [value: string]: number } {
+  const script = new URL(`./figures/${figure.script}.ts`, import.meta.url).pathname
+  const scale = flags.quick ? [`scale=${QUICK_SCALE}`] : []
   try {
-    const script = new URL(`./figures/${figure.script}.ts`, import.meta.url).pathname
-    const out = execFileSync(
-      process.execPath,
-      ['--import', 'tsx', script, `folder=${folder}`, ...figure.args],
-      {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'inherit'],
-        timeout: 600_000,
+    const out = execFileSync(node, [...loader, script, ...args, ...scale], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: 600_000,
+      env: {
+        ...process.env,
+        // The figures measure what is built and published, not the sources that the project's own paths lead to.
+        TSX_TSCONFIG_PATH: new URL('./tsconfig.json', import.meta.url).pathname,
+        ...(flags.profile ? { BENCH_PROFILE: '1' } : {}),
       },
-    )
+    })
     return JSON.parse(out.trim().split('\n').at(-1) ?? '{}') as { [value: string]: number }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+  } catch (error) {
+    // One figure that fails shows as such in the table, and the others are still worth having.
+    process.stderr.write(`failed: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+    return {}
   }
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = Math.floor(sorted.length / 2)
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
-}
-
-function show(value: number): string {
-  return value >= 1_000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)))
-}
-
-function render(): string {
-  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()} ${arch()}, Node ${process.version}`
-  const lines = rows.map(({ figure, values, median: middle }) => {
-    const { target } = figure
-    const aim =
-      target === undefined
-        ? '–'
-        : 'atLeast' in target
-          ? `≥ ${show(target.atLeast)}`
-          : `< ${show(target.below)}`
-    const met =
-      target === undefined
-        ? ''
-        : ('atLeast' in target ? middle >= target.atLeast : middle < target.below)
-          ? 'yes'
-          : 'no'
-    const range = `${show(Math.min(...values))} – ${show(Math.max(...values))}`
-    return `| ${figure.title} | ${show(middle)} ${figure.unit} | ${range} | ${aim} | ${met} |`
+async function render(suite: Suite, server: RedisServer | undefined): Promise<string> {
+  const rows = figures.map((figure): Row => {
+    const values = figure.systems.map((system): [SystemName, number[]] => [
+      system,
+      (measured.get(key(figure, system)) ?? []).map((run) => run[figure.value] ?? Number.NaN),
+    ])
+    return { figure, values: new Map(values) }
   })
+  const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()} ${arch()}, Node ${nodeVersion}`
+  const counts = `Medians of ${rounds} ${rounds === 1 ? 'round' : 'rounds'}; ${suite.conditions}.`
   return [
-    `# ${name}, ${new Date().toISOString().slice(0, 10)}`,
+    `# ${name}, ${today()}`,
     '',
-    `${machine}. Medians of ${runs} runs; payload of 88 bytes, states kept, one worker process, durability FULL.`,
+    `${machine}. ${counts}`,
+    ...(server === undefined ? [] : ['', await aboutServer(server)]),
+    ...(suite.peers ? ['', aboutPeers()] : []),
+    ...(flags.quick ? ['', 'A quick look: a tenth of the jobs, one round. Not to be quoted.'] : []),
     '',
-    '| figure | median | range | target | met |',
-    '|---|---|---|---|---|',
-    ...lines,
+    ...table(rows),
     '',
   ].join('\n')
 }
 
-function record(): void {
-  const file = new URL(`./results/${name}-${new Date().toISOString().slice(0, 10)}.md`, import.meta.url)
-  writeFileSync(file, table)
-  process.stderr.write(`recorded in bench/results/${name}-${new Date().toISOString().slice(0, 10)}.md\n`)
+async function aboutServer(server: RedisServer): Promise<string> {
+  const version = /redis_version:(\S+)/.exec(await server.cli('INFO', 'server'))?.[1]
+  const settings = Object.entries(SERVER).map(
+    ([setting, value]) => `${setting} ${value === '' ? "''" : value}`,
+  )
+  return `redis-server ${version} for this run alone, on the same machine over loopback: ${settings.join(', ')}, else its defaults.`
+}
+
+function aboutPeers(): string {
+  const { dependencies } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as {
+    dependencies: { [name: string]: string }
+  }
+  const list = Object.entries(dependencies).map(([peer, version]) => `${peer} ${version}`)
+  return `Side by side on that Node: ${list.join(', ')}. Ratios are taken within each round.`
+}
+
+function record(report: string): void {
+  const file = `${name}-${today()}.md`
+  writeFileSync(new URL(`./results/${file}`, import.meta.url), report)
+  process.stderr.write(`recorded in bench/results/${file}\n`)
+}
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10)
+}
+
+function usage(): never {
+  const names = Object.keys(suites).join('|')
+  process.stderr.write(
+    `usage: npm run bench -- <${names}> [--runs 5] [--only a,b] [--systems a,b] [--quick] [--profile] [--no-record]\n`,
+  )
+  process.exit(2)
 }

@@ -1,25 +1,24 @@
 // How fast jobs are accepted: in bulk (`mode=bulk call=1000`), or one at a time with 64 calls in flight.
-import { args, input, mail, makeApp, print } from './support.ts'
+import { args, count, fill, input, inputs, open, print, timed } from './support.ts'
 
-const { folder = '', mode, call = '1000' } = args()
-const app = makeApp(folder)
-const task = app.task({ name: 'mail', input: mail, run: () => undefined })
-const total = mode === 'bulk' ? 200_000 : 60_000
-const size = mode === 'bulk' ? Number(call) : 1
+const system = await open()
+const total = count('jobs')
+const call = Number(args.call ?? 1_000)
+await fill(system, 5_000) // warm, but for single calls
+await inFlight(2_000)
+const prepared = inputs(total)
+const seconds = await timed(() => (args.mode === 'bulk' ? inBulk() : inFlight(total)))
+print({ rate: total / seconds })
+await system.close()
 
-await task.enqueueMany(Array.from({ length: 5_000 }, (_, n) => input(n))) // warm
-const inputs = Array.from({ length: total }, (_, n) => input(n))
-const start = performance.now()
-if (mode === 'bulk')
-  for (let at = 0; at < total; at += size) await task.enqueueMany(inputs.slice(at, at + size))
-else await inFlight(64)
-print({ rate: total / ((performance.now() - start) / 1_000) })
-await app.close()
+async function inBulk(): Promise<void> {
+  for (let at = 0; at < total; at += call) await system.enqueueMany(prepared.slice(at, at + call))
+}
 
-async function inFlight(lanes: number): Promise<void> {
+async function inFlight(amount: number): Promise<void> {
   let next = 0
   const lane = async (): Promise<void> => {
-    for (let n = next++; n < total; n = next++) await task.enqueue(input(n))
+    for (let n = next++; n < amount; n = next++) await system.enqueue(input(n))
   }
-  await Promise.all(Array.from({ length: lanes }, lane))
+  await Promise.all(Array.from({ length: 64 }, lane))
 }

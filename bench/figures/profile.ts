@@ -1,0 +1,110 @@
+// Where the time of a measured part goes: this process's main thread by module and by function, and the Redis server by
+// command, with the share of a core that each of them was busy. The busier of the two is the limit.
+import type { Profiler } from 'node:inspector'
+import { Session } from 'node:inspector/promises'
+import { performance } from 'node:perf_hooks'
+import { args } from './support.ts'
+
+type Node = Profiler.ProfileNode
+
+export async function profiled(run: () => Promise<unknown>): Promise<number> {
+  const server = args.broker?.startsWith('redis:') ? await watchServer(args.broker) : undefined
+  const session = new Session()
+  session.connect()
+  await session.post('Profiler.enable')
+  await session.post('Profiler.setSamplingInterval', { interval: 250 })
+  await session.post('Profiler.start')
+  const cpu = process.cpuUsage()
+  const loop = performance.eventLoopUtilization()
+  const start = performance.now()
+  await run()
+  const seconds = (performance.now() - start) / 1_000
+  const busy = performance.eventLoopUtilization(loop).utilization
+  const { user, system } = process.cpuUsage(cpu)
+  const { profile } = await session.post('Profiler.stop')
+  session.disconnect()
+  const said = [
+    `${args.system}: ${seconds.toFixed(2)} s`,
+    `Node: event loop busy ${percent(busy)}, all threads ${percent((user + system) / 1e6 / seconds)} of a core`,
+    ...((await server?.(seconds)) ?? []),
+    ...table('self time by module', byKey(profile, moduleOf), 12),
+    ...table('self time by function', byKey(profile, functionOf), 25),
+  ]
+  process.stderr.write(`${said.join('\n')}\n\n`)
+  return seconds
+}
+
+/** Shares of all samples by a name of what ran. */
+function byKey(
+  { nodes, samples = [], timeDeltas = [] }: Profiler.Profile,
+  key: (node: Node) => string,
+): Map<string, number> {
+  const names = new Map(nodes.map((node) => [node.id, key(node)]))
+  const sums = new Map<string, number>()
+  let total = 0
+  for (const [at, id] of samples.entries()) {
+    const name = names.get(id) ?? ''
+    if (name.includes('node:inspector')) continue // that is the profiler
+    const micros = timeDeltas[at] ?? 0
+    sums.set(name, (sums.get(name) ?? 0) + micros)
+    total += micros
+  }
+  return new Map([...sums].map(([name, micros]) => [name, micros / total]))
+}
+
+function table(title: string, shares: ReadonlyMap<string, number>, most: number): string[] {
+  const lines = [...shares].sort(([, a], [, b]) => b - a).slice(0, most)
+  return [title, ...lines.map(([name, share]) => `  ${percent(share).padStart(6)}  ${name}`)]
+}
+
+/** `offstage dist/worker/slots.js`, `ioredis`, `node:internal/streams`, `(garbage collector)`. */
+function moduleOf({ callFrame: { url, functionName } }: Node): string {
+  if (url === '') return functionName.startsWith('(') ? functionName : '(native)'
+  const installed = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
+  return installed ?? url.replace(/^.*\/(dist|bench)\//, '$1/').replace(/^(node:[^/]+\/[^/]+).*/, '$1')
+}
+
+function functionOf(node: Node): string {
+  const { functionName, lineNumber } = node.callFrame
+  const module = moduleOf(node)
+  return module.startsWith('(')
+    ? functionName
+    : `${functionName || '(anonymous)'}  ${module}:${lineNumber + 1}`
+}
+
+/** Forgets the server's statistics; the answer tells what they are after so many seconds. */
+async function watchServer(broker: string): Promise<(seconds: number) => Promise<string[]>> {
+  const { Redis } = await import('ioredis')
+  const redis = new Redis(broker)
+  await redis.config('RESETSTAT')
+  const before = mainThreadSeconds(await redis.info('cpu'))
+  return async (seconds) => {
+    const busy = (mainThreadSeconds(await redis.info('cpu')) - before) / seconds
+    const stats = await redis.info('commandstats')
+    const latencies = await redis.info('latencystats')
+    await redis.quit()
+    const commands = [...stats.matchAll(/cmdstat_(\S+):calls=(\d+),usec=(\d+),usec_per_call=([\d.]+)/g)]
+      .map(([, name = '', calls, micros, each]) => ({ name, calls, micros: Number(micros), each }))
+      .sort((a, b) => b.micros - a.micros)
+      .slice(0, 12)
+    return [
+      `Redis: main thread ${percent(busy)} of a core`,
+      "commands: share of the time, calls, µs each, percentiles in µs (a script's time holds that of its commands)",
+      ...commands.map(({ name, calls, micros, each }) => {
+        const spread = new RegExp(`latency_percentiles_usec_${name.replace('|', '\\|')}:(\\S+)`).exec(
+          latencies,
+        )?.[1]
+        return `  ${percent(micros / 1e6 / seconds).padStart(6)}  ${name}  ${calls} × ${each}  ${spread ?? ''}`
+      }),
+    ]
+  }
+}
+
+function mainThreadSeconds(info: string): number {
+  const read = (name: string): number => Number(new RegExp(`${name}:([\\d.]+)`).exec(info)?.[1] ?? Number.NaN)
+  return read('used_cpu_user_main_thread') + read('used_cpu_sys_main_thread')
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)}%`
+}

@@ -1,0 +1,10 @@
+// The systems that are measured, and what the tables call them. Apart from how they are opened, so that who only needs
+// the names needs none of their packages.
+export type SystemName = 'offstage' | 'bullmq' | 'bee' | 'bare'
+
+export const titles: { readonly [name in SystemName]: string } = {
+  offstage: 'Offstage',
+  bullmq: 'BullMQ',
+  bee: 'Bee-Queue',
+  bare: 'bare prototype',
+}

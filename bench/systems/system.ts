@@ -1,0 +1,44 @@
+// What every figure needs of a queue, so that each is measured by the same script. Clients are loaded when asked for.
+import type { Mail } from '../figures/support.ts'
+
+export interface System {
+  /** The library's own call for one job; settles once the job is accepted. */
+  enqueue(input: Mail): Promise<unknown>
+  /** The library's own call for many. */
+  enqueueMany(inputs: readonly Mail[]): Promise<unknown>
+  /** Starts a worker, which calls `run` as each job starts. Answers what stops it. */
+  work(run: () => void, concurrency: number): Promise<() => Promise<unknown>>
+  close(): Promise<unknown>
+}
+
+export interface SystemOptions {
+  /** `redis://127.0.0.1:6400/?prefix=x` or `sqlite:file.db`. */
+  readonly broker: string
+  /** `zod`: inputs are checked by a schema. `types`: only by the compiler. Peers check nothing. */
+  readonly check: string
+}
+
+export async function openSystem(name: string, options: SystemOptions): Promise<System> {
+  switch (name) {
+    case 'offstage':
+      return (await import('./offstage.ts')).open(options)
+    case 'bullmq':
+      return (await import('./bullmq.ts')).open(options)
+    case 'bee':
+      return (await import('./bee.ts')).open(options)
+    case 'bare':
+      return (await import('./bare.ts')).open(options)
+    default:
+      throw new Error(`no system is called '${name}'`)
+  }
+}
+
+/** Host, port and key prefix, for the clients that do not read a URL. */
+export function connectionOf(broker: string): { host: string; port: number; prefix: string } {
+  const url = new URL(broker)
+  return {
+    host: url.hostname,
+    port: Number(url.port || 6379),
+    prefix: url.searchParams.get('prefix') ?? 'bench',
+  }
+}
