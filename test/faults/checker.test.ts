@@ -42,7 +42,16 @@ test('a history that kept every promise passes, with its figures', () => {
   const verdict = check(events(good), goodFinal, { limits: { work: 1 } })
   expect(verdict).toEqual({
     violations: [],
-    figures: { asked: 2, accepted: 2, ended: 2, runs: 4, duplicates: 1, inHand: 1, largestPickupMs: 40 },
+    figures: {
+      asked: 2,
+      accepted: 2,
+      refused: 0,
+      ended: 2,
+      runs: 4,
+      duplicates: 1,
+      inHand: 1,
+      largestPickupMs: 40,
+    },
   })
 })
 
@@ -140,7 +149,7 @@ describe('planted', () => {
     ['an error that nobody caught', plus([3, 80, { e: 'trouble', what: 'boom' }]), goodFinal, 'boom'],
     [
       'a refused enqueue',
-      plus([1, 80, { e: 'refused', id: 'c', error: 'SQLITE_BUSY' }]),
+      plus([1, 80, { e: 'refused', id: 'c', error: 'SQLITE_BUSY', code: 'none' }]),
       goodFinal,
       'SQLITE_BUSY',
     ],
@@ -154,5 +163,59 @@ describe('planted', () => {
       '2 runs of work at once, where 1 are allowed',
     )
     expect(check(overlap, goodFinal, { limits: { other: 1 } }).violations).toEqual([])
+  })
+
+  test('two jobs of one unique key at once', () => {
+    const job = (id: string, token: number): Line[] => [
+      [3, 90, { e: 'run', id, task: 'unique', token, attempt: 1, hash: id }],
+      [3, 91, { e: 'ran', id, token }],
+      [3, 92, { e: 'settled', id, token, outcome: 'succeeded', answer: 'ok' }],
+    ]
+    const asked = (id: string): Line[] => [
+      [1, 80, { e: 'asked', id, task: 'unique', hash: id, delayMs: 0, key: 'k' }],
+      [1, 81, { e: 'accepted', id }],
+    ]
+    const verdict = (...lines: Line[]): string =>
+      check(plus(...lines), goodFinal, {})
+        .violations.filter((text) => text.includes('the key'))
+        .join()
+    expect(verdict(...asked('x'), ...job('x', 7), ...asked('y'), ...job('y', 8))).toBe('')
+    expect(verdict(...asked('x'), ...asked('y'), ...job('x', 7), ...job('y', 8))).toBe(
+      'x and y lived at once, both with the key k',
+    )
+    // A run that nobody counts any more says nothing of its job.
+    const [run, ran] = job('x', 6) as [Line, Line]
+    const stale: Line = [3, 99, { e: 'settled', id: 'x', token: 6, outcome: 'succeeded', answer: 'lost' }]
+    expect(verdict(...asked('x'), run, ...job('x', 7), ...asked('y'), ran, ...job('y', 8), stale)).toBe('')
+  })
+
+  test('more runs at once in a partition than its limit allows, over an outage or not', () => {
+    const run = (id: string, place: string): Line => [
+      3,
+      95,
+      { e: 'run', id, task: 'parted', token: id.charCodeAt(0), attempt: 1, hash: id, place },
+    ]
+    const over = (...lines: Line[]): string =>
+      check(plus(...lines), goodFinal, { limits: { parted: 1 } })
+        .violations.filter((text) => text.includes('at once'))
+        .join()
+    expect(over(run('x', 'p 1'), run('y', 'p 2'))).toBe('')
+    expect(over(run('x', 'p 1'), run('y', 'p 1'))).toBe('2 runs of p 1 at once, where 1 are allowed')
+    const outage = (long: boolean): Line => [0, 95, { e: 'fault', kind: 'outage', what: 'hole', long }]
+    expect(over(run('x', 'p 1'), outage(false), run('y', 'p 1'))).not.toBe('')
+    expect(over(run('x', 'p 1'), outage(true), run('y', 'p 1'))).toBe('')
+  })
+
+  test('a refused enqueue where the broker was away for long is none', () => {
+    const refused: Line = [1, 80, { e: 'refused', id: 'c', error: 'away', code: 'BROKER_UNAVAILABLE' }]
+    expect(check(plus(refused), goodFinal, { mayRefuse: true }).violations).toEqual([])
+  })
+
+  test('duplicates after an outage are explained only by what was in hand', () => {
+    const outage: Line = [0, 20, { e: 'fault', kind: 'outage', what: 'cut', long: false }]
+    const replaced = [...good.slice(0, 5), outage, ...good.slice(6)]
+    expect(check(events(replaced), goodFinal).violations).toEqual([])
+    const late = [...events([outage]), ...without(5)]
+    expect(check(late, goodFinal).violations.join()).toContain('only 0 jobs were in hand')
   })
 })

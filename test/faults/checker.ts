@@ -1,8 +1,7 @@
 // Reads a history after a full drain, with what the broker says at the end, and names everything that must not be.
 // A rule flags nothing that a correct broker may do under the faults of the history; what it cannot tell it lets pass.
-import type { Event } from './history.ts'
-
-type Of<E extends Event['e']> = Extract<Event, { e: E }>
+import type { Event, Of } from './history.ts'
+import { limitRules, uniqueRules } from './overlaps.ts'
 
 /** What the broker holds at the end. */
 export interface Final {
@@ -11,6 +10,7 @@ export interface Final {
     readonly state: string
     readonly reason: string | undefined
     readonly failures: number
+    readonly crashes?: number
   }[]
   /** Jobs a state, over all queues, as the broker counts them. */
   readonly counts: { readonly [state: string]: number }
@@ -19,8 +19,10 @@ export interface Final {
 }
 
 export interface Rules {
-  /** How many runs of a task there may be at once. */
+  /** How many runs of a task there may be at once, or of each partition of it. */
   readonly limits?: { readonly [task: string]: number }
+  /** The broker was away for longer than enqueueing waits: callers may have heard so. */
+  readonly mayRefuse?: boolean
 }
 
 export interface Verdict {
@@ -31,6 +33,7 @@ export interface Verdict {
     readonly accepted: number
     readonly ended: number
     readonly runs: number
+    readonly refused: number
     /** Runs that no failure explains. */
     readonly duplicates: number
     /** Jobs that were in hand at a fault: the most duplicates there may be. */
@@ -53,10 +56,13 @@ export function check(history: readonly Event[], final: Final, rules: Rules = {}
     ...keptRules(facts, final),
     ...runRules(facts, faults),
     ...settleRules(facts, final),
-    ...limitRules(history, rules),
+    ...limitRules(history, rules.limits ?? {}),
+    ...uniqueRules(history),
     ...sumRules(final),
     ...facts.troubles.map(({ what, pid }) => `trouble in process ${pid}: ${what}`),
-    ...facts.refused.map(({ id, error }) => `the enqueue of ${id} was refused: ${error}`),
+    ...(rules.mayRefuse === true ? [] : facts.refused).map(
+      ({ id, error }) => `the enqueue of ${id} was refused: ${error}`,
+    ),
   ]
   if (duplicates > faults.inHand)
     violations.push(`${duplicates} duplicate runs, but only ${faults.inHand} jobs were in hand at the faults`)
@@ -65,6 +71,7 @@ export function check(history: readonly Event[], final: Final, rules: Rules = {}
     figures: {
       asked: facts.asked.size,
       accepted: facts.accepted.size,
+      refused: facts.refused.length,
       ended: final.jobs.filter(({ state }) => ENDED.has(state)).length,
       runs: [...facts.runs.values()].flat().length,
       duplicates,
@@ -96,7 +103,7 @@ function gather(history: readonly Event[]): Facts {
   for (const event of history) {
     // The repeat of an unanswered enqueue asks again for the same job.
     if (event.e === 'asked') facts.asked.set(event.id, facts.asked.get(event.id) ?? event)
-    else if (event.e === 'accepted') facts.accepted.add(event.id)
+    else if (event.e === 'accepted') facts.accepted.add(event.as ?? event.id)
     else if (event.e === 'refused') facts.refused.push(event)
     else if (event.e === 'trouble') facts.troubles.push(event)
     else if (event.e === 'run') push(facts.runs, event.id, event)
@@ -174,28 +181,6 @@ function settleRules({ settled, runs }: Facts, { jobs }: Final): string[] {
   return found
 }
 
-/** A slot is taken from a run's begin to its end, or until its process was killed or stopped, or lost the lease. */
-function limitRules(history: readonly Event[], { limits = {} }: Rules): string[] {
-  const found: string[] = []
-  const open = new Map<string, { readonly task: string; readonly pid: number }>()
-  const over = new Set<string>()
-  for (const event of history) {
-    if (event.e === 'run') {
-      const limit = limits[event.task]
-      if (limit === undefined) continue
-      open.set(`${event.id} ${event.token}`, event)
-      const now = [...open.values()].filter(({ task }) => task === event.task).length
-      if (now > limit && !over.has(event.task)) {
-        over.add(event.task)
-        found.push(`${now} runs of ${event.task} at once, where ${limit} are allowed`)
-      }
-    } else if (event.e === 'ran' || event.e === 'lease-lost') open.delete(`${event.id} ${event.token}`)
-    else if (event.e === 'fault' && (event.kind === 'kill' || event.kind === 'stop'))
-      for (const [key, { pid }] of open) if (pid === event.pid) open.delete(key)
-  }
-  return found
-}
-
 function sumRules({ jobs, counts, counters }: Final): string[] {
   const found: string[] = []
   const states = new Map<string, number>()
@@ -224,9 +209,9 @@ interface Faults {
 /** What each fault hit: runs whose outcome had not been answered. */
 function faultsOf(history: readonly Event[]): Faults {
   const held = new Map<string, Of<'run'>>()
+  const hit = new Set<string>()
   const waiting = new Map<string, number>()
   const stopped = new Set<number>()
-  let inHand = 0
   let largestPickupMs: number | undefined
   for (const event of history) {
     if (event.e === 'run') {
@@ -238,17 +223,17 @@ function faultsOf(history: readonly Event[]): Faults {
       held.delete(`${event.id} ${event.token}`)
       waiting.delete(event.id)
     } else if (event.e === 'fault' && event.kind !== 'go-on') {
-      if (event.kind === 'stop') stopped.add(event.pid)
+      const { kind } = event
+      if (kind === 'stop') stopped.add(event.pid)
       for (const [key, { pid, id }] of held) {
-        if (pid !== event.pid) continue
-        inHand += 1
-        if (event.kind === 'stop') continue
-        held.delete(key)
-        if (event.kind === 'kill') waiting.set(id, event.at)
+        if (kind !== 'outage' && pid !== event.pid) continue
+        hit.add(key)
+        if (kind === 'kill' || kind === 'term') held.delete(key)
+        if (kind === 'kill') waiting.set(id, event.at)
       }
     }
   }
-  return { inHand, stopped, largestPickupMs }
+  return { inHand: hit.size, stopped, largestPickupMs }
 }
 
 /** Runs beyond the first and beyond those that follow from an accepted failure. */

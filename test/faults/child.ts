@@ -1,12 +1,16 @@
 // A producer or a worker in a process of its own, which writes down what it does. Started by `fleet.ts`.
-import { createHash } from 'node:crypto'
 import { subscribe } from 'node:diagnostics_channel'
-import type { App, Logger, Task, TaskContext } from '../../src/index.ts'
+import type { App, AppWorker, Logger, TaskContext } from '../../src/index.ts'
 import { HistoryWriter } from './history.ts'
-import { type Input, jobsOf, type Orders, type Plan } from './plan.ts'
+import type { Input, Orders } from './plan.ts'
+import { hashOf, LIMITS, produce, tasksOf } from './tasks.ts'
+import { lasting } from './time.ts'
 
 type Library = typeof import('../../src/index.ts')
-type Tasks = { readonly [name in Plan['task']]: Task<Input, unknown> }
+
+/** Between two tries to start a worker: from the first to the longest. */
+const FIRST_BACKOFF_MS = 50
+const MAX_BACKOFF_MS = 500
 
 const orders = JSON.parse(process.argv[2] ?? '{}') as Orders
 const history = new HistoryWriter(orders.history)
@@ -18,11 +22,10 @@ const trouble = (error: unknown): void =>
 process.on('unhandledRejection', trouble)
 process.on('uncaughtException', trouble)
 
-const hashOf = (input: Input): string => createHash('sha256').update(JSON.stringify(input)).digest('hex')
-
 async function run(input: Input, ctx: TaskContext): Promise<number> {
   const { id, token, attempt, task } = ctx.job
-  history.write({ e: 'run', id, task, token, attempt, hash: hashOf(input) })
+  const place = LIMITS[task] === undefined ? {} : { place: task === 'parted' ? `${task} ${input.key}` : task }
+  history.write({ e: 'run', id, task, token, attempt, hash: hashOf(input), ...place })
   ctx.signal.addEventListener('abort', () => {
     const { code } = ctx.signal.reason as { readonly code: string }
     history.write({ e: 'aborted', id, token, code })
@@ -42,36 +45,17 @@ async function run(input: Input, ctx: TaskContext): Promise<number> {
   return input.n
 }
 
-function tasksOf(app: App): Tasks {
-  const retry = { attempts: 8, base: '20ms', max: '200ms' } as const
-  return {
-    work: app.task<Input>({ name: 'work', retry, run }),
-    limited: app.task<Input>({ name: 'limited', retry, limit: { concurrency: 2 }, run }),
-  }
-}
-
-async function produce(app: App, { plan }: Extract<Orders, { role: 'producer' }>): Promise<void> {
-  const tasks = tasksOf(app)
-  const jobs = jobsOf(plan)
-  let next = 0
-  const pump = async (): Promise<void> => {
-    for (let job = jobs[next++]; job !== undefined; job = jobs[next++]) {
-      const { id, task, input, delayMs } = job
-      history.write({ e: 'asked', id, task, hash: hashOf(input), delayMs })
-      try {
-        await tasks[task].enqueue(input, { id, ...(delayMs > 0 ? { delay: delayMs } : {}) })
-        history.write({ e: 'accepted', id })
-      } catch (error) {
-        history.write({ e: 'refused', id, error: String(error) })
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: plan.inFlight }, pump))
+async function produceAll(app: App, { plan }: Extract<Orders, { role: 'producer' }>): Promise<void> {
+  let told = false
+  process.on('SIGTERM', () => {
+    told = true
+  })
+  await produce(tasksOf(app, run), plan, history, () => told)
   history.write({ e: 'done' })
   await app.close()
 }
 
-async function work(app: App, { options }: Extract<Orders, { role: 'worker' }>): Promise<void> {
+async function work(app: App, { options, knows }: Extract<Orders, { role: 'worker' }>): Promise<void> {
   subscribe('offstage:settle', (message) => {
     const { id, token, outcome, answer } = message as {
       id: string
@@ -85,7 +69,8 @@ async function work(app: App, { options }: Extract<Orders, { role: 'worker' }>):
     const { id, token } = message as { id: string; token: number }
     history.write({ e: 'lease-lost', id, token })
   })
-  const worker = app.worker({ tasks: tasksOf(app), ...options })
+  const more = knows === undefined ? {} : { more: app.task<Input>({ name: knows, run }) }
+  const worker = app.worker({ tasks: { ...tasksOf(app, run), ...more }, ...options })
   let signals = 0
   process.on('SIGTERM', () => {
     signals += 1
@@ -93,23 +78,40 @@ async function work(app: App, { options }: Extract<Orders, { role: 'worker' }>):
     const stopped = signals === 1 ? worker.stop() : worker.stop({ grace: 0 })
     if (signals === 1) void stopped.then(() => app.close()).then(() => process.exit(0), trouble)
   })
-  await worker.start()
+  await start(worker, () => signals > 0)
+}
+
+/** Where the broker is not there yet, it may come. */
+async function start(worker: AppWorker, told: () => boolean): Promise<void> {
+  for (let backoffMs = FIRST_BACKOFF_MS; !told(); backoffMs = Math.min(MAX_BACKOFF_MS, backoffMs * 2)) {
+    try {
+      await worker.start()
+      return
+    } catch (error) {
+      const { code = 'none', retryable } = error as { readonly code?: string; readonly retryable?: boolean }
+      if (retryable !== true) throw error
+      history.write({ e: 'not-started', code })
+      await lasting(backoffMs)
+    }
+  }
 }
 
 const { offstage } = (await import(orders.library)) as Library
-const quiet = (): void => {}
+/** A broker that is away is said, and waited for. What that did to the jobs is for the checker to find. */
+const isAway = (first: unknown): boolean => {
+  const { error } = Object(first) as { readonly error?: { readonly code?: string } }
+  if (error?.code !== 'BROKER_UNAVAILABLE') return false
+  history.write({ e: 'noticed', code: error.code })
+  return true
+}
+const quiet = (first: unknown): void => void isAway(first)
 const logger: Logger = {
   debug: quiet,
   info: quiet,
   warn: quiet,
-  // A process that was stopped, or waits for a file that others hold, finds that a call was not answered in time, says
-  // so, and repeats it. What that did to the jobs is for the checker to find.
-  error: (first: unknown) => {
-    const { error } = first as { readonly error?: { readonly code?: string } }
-    if (error?.code !== 'BROKER_UNAVAILABLE') trouble(JSON.stringify(first))
-  },
+  error: (first: unknown) => void (isAway(first) || trouble(JSON.stringify(first))),
 }
 const app = offstage({ broker: orders.broker, logger })
 history.write({ e: 'up', role: orders.role })
-if (orders.role === 'producer') await produce(app, orders)
+if (orders.role === 'producer') await produceAll(app, orders)
 else await work(app, orders)

@@ -6,12 +6,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { AppWorkerOptions } from '../../src/index.ts'
+import type { App, AppWorkerOptions, Broker } from '../../src/index.ts'
 import type { Final } from './checker.ts'
 import { type Event, HistoryReader, HistoryWriter } from './history.ts'
 import { type Orders, type Plan, planOf } from './plan.ts'
+import { produce, tasksOf } from './tasks.ts'
+import { inTime, until } from './time.ts'
 
 type Open = typeof import('../../src/brokers/open.ts')
+type Library = typeof import('../../src/index.ts')
 
 const setup = new URL('../../scripts/setup.mjs', import.meta.url).href
 const { isBuilt } = (await import(setup)) as { isBuilt(): boolean }
@@ -29,6 +32,14 @@ const SIGNALS = { kill: 'SIGKILL', stop: 'SIGSTOP', 'go-on': 'SIGCONT', term: 'S
 /** A write that takes longer waits for somebody who was stopped. */
 const PROBE_MS = 1_000
 
+interface WorkerExtras {
+  readonly deaf?: boolean
+  readonly extraMs?: number
+  readonly knows?: string
+  /** Another way to the same namespace. */
+  readonly broker?: string
+}
+
 export interface Process {
   readonly pid: number
   readonly process: ChildProcess
@@ -43,6 +54,7 @@ export class Fleet {
   readonly #writer: HistoryWriter
   readonly #reader: HistoryReader
   readonly #alive = new Set<Process>()
+  #app: App | undefined
 
   /** @param url makes the URL of a new, empty namespace; the folder is for its files */
   constructor(url: (folder: string) => string) {
@@ -61,12 +73,45 @@ export class Fleet {
     return [...this.#alive]
   }
 
-  producer(plan: Partial<Plan> & Pick<Plan, 'seed' | 'prefix' | 'count'>): Promise<Process> {
-    return this.#start({ ...this.#places(), role: 'producer', plan: planOf(plan) })
+  /** @param broker another way to the same namespace */
+  producer(
+    plan: Partial<Plan> & Pick<Plan, 'seed' | 'prefix' | 'count'>,
+    broker: string = this.broker,
+  ): Promise<Process> {
+    return this.#start({ ...this.#places(), broker, role: 'producer', plan: planOf(plan) })
   }
 
-  worker(options: Omit<AppWorkerOptions, 'tasks'>, { deaf = false, extraMs = 0 } = {}): Promise<Process> {
-    return this.#start({ ...this.#places(), role: 'worker', options, deaf, extraMs })
+  worker(
+    options: Omit<AppWorkerOptions, 'tasks'>,
+    { deaf = false, extraMs = 0, knows, broker = this.broker }: WorkerExtras = {},
+  ): Promise<Process> {
+    return this.#start({ ...this.#places(), broker, role: 'worker', options, deaf, extraMs, knows })
+  }
+
+  /** Enqueues from this process, at once. */
+  async enqueue(plan: Partial<Plan> & Pick<Plan, 'seed' | 'prefix' | 'count'>): Promise<void> {
+    this.#app ??= (await library()).offstage({ broker: this.broker })
+    const never = (): never => {
+      throw new Error('this process only enqueues')
+    }
+    await produce(tasksOf(this.#app, never), planOf(plan), this.#writer)
+  }
+
+  /** The broker itself. Whoever asks for it closes it. */
+  async open(): Promise<Broker> {
+    const { openBroker } = (await import(moduleUrl('brokers/open'))) as Open
+    const broker = await openBroker(this.broker)
+    await broker.open()
+    return broker
+  }
+
+  /**
+   * Writes down harm to what is between everybody and their answers, before it is done and when it is over: whatever is
+   * in hand at either moment may run again. Answers the moment. `long`: leases may end meanwhile.
+   */
+  outage(what: string, { long = false } = {}): number {
+    this.#writer.write({ e: 'fault', kind: 'outage', what, long }, 0)
+    return Date.now()
   }
 
   /** Does harm to a process, and writes it down first: what it held then was in hand. */
@@ -85,14 +130,13 @@ export class Fleet {
    * file, and with it everybody, until the process goes on.
    */
   async freeze(process: Process): Promise<void> {
-    const broker = await this.#open()
+    const broker = await this.open()
     const probe = { id: 'probe', host: 'test', pid: 1, queues: [], tasks: [], concurrency: 1, active: 0 }
     try {
       for (let tries = 1; tries <= 20; tries += 1) {
         this.fault('stop', process)
         const beat = broker.beat({ ...probe, startedAt: 0, state: 'running' }, 1).then(() => true)
-        const held = new Promise<false>((resolve) => setTimeout(() => resolve(false), PROBE_MS))
-        if (await Promise.race([beat, held])) return
+        if (await inTime(PROBE_MS, beat)) return
         this.fault('go-on', process)
         await beat
       }
@@ -103,36 +147,28 @@ export class Fleet {
   }
 
   /** Waits until the history says so; the answer is what `seen` made of it. */
-  async until<T>(
+  until<T>(
     what: string,
     seen: (history: readonly Event[]) => T | undefined | false,
     limitMs = 30_000,
   ): Promise<T> {
-    const endsAt = performance.now() + limitMs
-    for (;;) {
-      const history = this.history
-      const value = seen(history)
-      if (value !== undefined && value !== false) return value
-      if (performance.now() > endsAt) throw new Error(`not within ${limitMs} ms: ${what}\n${tail(history)}`)
-      await new Promise((resolve) => setTimeout(resolve, 15))
-    }
+    return until(what, () => seen(this.history), { limitMs, tail: () => tail(this.history) })
   }
 
   /** Waits until nothing is waiting or active in the broker. */
   async drained(limitMs = 60_000): Promise<void> {
-    const broker = await this.#open()
+    const broker = await this.open()
     try {
-      const endsAt = performance.now() + limitMs
-      for (;;) {
-        const queues = await broker.queues()
-        const left = queues.map(({ counts: c }) => c.ready + c.active + c.scheduled + c.blocked)
-        if (left.every((count) => count === 0)) return
-        if (performance.now() > endsAt)
-          throw new Error(
-            `not drained within ${limitMs} ms: ${JSON.stringify(queues)}\n${tail(this.history)}`,
+      await until(
+        'all is drained',
+        async () => {
+          const left = (await broker.queues()).map(
+            ({ counts: c }) => c.ready + c.active + c.scheduled + c.blocked,
           )
-        await new Promise((resolve) => setTimeout(resolve, 50))
-      }
+          return left.every((count) => count === 0)
+        },
+        { limitMs, everyMs: 50, tail: () => tail(this.history) },
+      )
     } finally {
       await broker.close()
     }
@@ -140,13 +176,14 @@ export class Fleet {
 
   /** What the broker holds. */
   async final(): Promise<Final> {
-    const broker = await this.#open()
+    const broker = await this.open()
     try {
       const jobs: Final['jobs'][number][] = []
       let cursor: string | undefined
       do {
         const page = await broker.list({ limit: 1_000, order: 'oldest', cursor })
-        for (const { id, state, reason, failures } of page.jobs) jobs.push({ id, state, reason, failures })
+        for (const { id, state, reason, failures, crashes } of page.jobs)
+          jobs.push({ id, state, reason, failures, crashes })
         cursor = page.cursor
       } while (cursor !== undefined)
       const counts: Record<string, number> = {}
@@ -176,16 +213,10 @@ export class Fleet {
   async dispose(): Promise<void> {
     for (const { process } of this.#alive) process.kill('SIGKILL')
     await Promise.all(this.processes.map(({ ended }) => ended))
+    await this.#app?.close()
     this.#writer.close()
     this.#reader.close()
     rmSync(this.#folder, { recursive: true, force: true })
-  }
-
-  async #open(): Promise<Awaited<ReturnType<Open['openBroker']>>> {
-    const { openBroker } = (await import(moduleUrl('brokers/open'))) as Open
-    const broker = await openBroker(this.broker)
-    await broker.open()
-    return broker
   }
 
   #places(): { library: string; broker: string; history: string } {
@@ -208,6 +239,10 @@ export class Fleet {
     )
     return started
   }
+}
+
+function library(): Promise<Library> {
+  return import(moduleUrl('index')) as Promise<Library>
 }
 
 function tail(history: readonly Event[]): string {

@@ -2,7 +2,7 @@
 // line is one write, so that the order of the lines is an order of all processes.
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 
-/** `at`: epoch milliseconds. `pid`: whoever did it; of a fault, whom it was done to. */
+/** `at`: epoch milliseconds. `pid`: whoever did it; of a fault, whom it was done to, 0 for all of them. */
 export type Event = { readonly at: number; readonly pid: number } & (
   | { readonly e: 'up'; readonly role: string }
   | {
@@ -12,9 +12,12 @@ export type Event = { readonly at: number; readonly pid: number } & (
       /** Of the input as JSON. */
       readonly hash: string
       readonly delayMs: number
+      /** Its unique key. */
+      readonly key?: string
     }
-  | { readonly e: 'accepted'; readonly id: string }
-  | { readonly e: 'refused'; readonly id: string; readonly error: string }
+  /** `as`: the job that holds its unique key, where that is another. */
+  | { readonly e: 'accepted'; readonly id: string; readonly as?: string }
+  | { readonly e: 'refused'; readonly id: string; readonly error: string; readonly code: string }
   /** A handler began. */
   | {
       readonly e: 'run'
@@ -23,6 +26,8 @@ export type Event = { readonly at: number; readonly pid: number } & (
       readonly token: number
       readonly attempt: number
       readonly hash: string
+      /** Whose places it takes one of, where there is a limit. */
+      readonly place?: string
     }
   /** A handler returned or threw. */
   | { readonly e: 'ran'; readonly id: string; readonly token: number }
@@ -36,6 +41,10 @@ export type Event = { readonly at: number; readonly pid: number } & (
       readonly answer: 'ok' | 'lost'
     }
   | { readonly e: 'lease-lost'; readonly id: string; readonly token: number }
+  /** The library said that the broker did not do its part. */
+  | { readonly e: 'noticed'; readonly code: string }
+  /** A worker could not start, and tries again. */
+  | { readonly e: 'not-started'; readonly code: string }
   /** An error that nobody caught, or an unexpected one of the library. */
   | { readonly e: 'trouble'; readonly what: string }
   /** A producer has asked for everything. */
@@ -43,7 +52,11 @@ export type Event = { readonly at: number; readonly pid: number } & (
   /** A worker was told to stop. */
   | { readonly e: 'told' }
   | { readonly e: 'fault'; readonly kind: 'kill' | 'stop' | 'go-on' | 'term' }
+  /** To the network or the broker itself, between everybody and their answers; `long`: leases may end meanwhile. */
+  | { readonly e: 'fault'; readonly kind: 'outage'; readonly what: string; readonly long: boolean }
 )
+
+export type Of<E extends Event['e']> = Extract<Event, { e: E }>
 
 type Entry = Event extends infer E ? (E extends Event ? Omit<E, 'at' | 'pid'> : never) : never
 

@@ -1,12 +1,16 @@
 // What a child process is told, and the jobs that a seed stands for.
 import type { AppWorkerOptions } from '../../src/index.ts'
 
+export type TaskName = 'work' | 'limited' | 'unique' | 'parted'
+
 export interface Input {
   readonly n: number
   readonly workMs: number
   /** How many attempts fail before one succeeds. */
   readonly fails: number
   readonly pad: string
+  /** The unique key or the partition. */
+  readonly key?: string
 }
 
 export interface Plan {
@@ -15,14 +19,23 @@ export interface Plan {
   readonly prefix: string
   readonly count: number
   readonly inFlight: number
-  readonly task: 'work' | 'limited'
+  /** At most so many enqueues a second; 0 for as many as there can be. */
+  readonly perSecond: number
+  readonly task: TaskName
   /** The longest that a handler works. */
   readonly workMs: number
   /** Shares of the jobs, 0 to 1. */
   readonly failing: number
   readonly delayed: number
   readonly limited: number
+  /** With one of `keys` unique keys. */
+  readonly unique: number
+  readonly keys: number
+  /** In one of a few partitions with a limit. */
+  readonly parted: number
   readonly maxBytes: number
+  /** With an input of 200 KB. */
+  readonly big: number
 }
 
 export type Orders = {
@@ -31,18 +44,22 @@ export type Orders = {
   readonly history: string
 } & (
   | { readonly role: 'producer'; readonly plan: Plan }
-  /** `extraMs`: how much longer its handlers work. `deaf`: they do not heed their signals. */
+  /**
+   * `extraMs`: how much longer its handlers work. `deaf`: they do not heed their signals. `knows`: the name of one more
+   * task.
+   */
   | {
       readonly role: 'worker'
       readonly options: Omit<AppWorkerOptions, 'tasks'>
       readonly extraMs: number
       readonly deaf: boolean
+      readonly knows: string | undefined
     }
 )
 
 export interface PlannedJob {
   readonly id: string
-  readonly task: Plan['task']
+  readonly task: TaskName
   readonly input: Input
   readonly delayMs: number
 }
@@ -50,28 +67,46 @@ export interface PlannedJob {
 export function planOf(plan: Partial<Plan> & Pick<Plan, 'seed' | 'prefix' | 'count'>): Plan {
   return {
     inFlight: 16,
+    perSecond: 0,
     task: 'work',
     workMs: 0,
     failing: 0,
     delayed: 0,
     limited: 0,
+    unique: 0,
+    keys: 20,
+    parted: 0,
     maxBytes: 200,
+    big: 0,
     ...plan,
   }
 }
 
-/** The same jobs for the same plan. */
-export function jobsOf(plan: Plan): PlannedJob[] {
+const BIG_BYTES = 200_000
+/** How many partitions the jobs with one are spread over. */
+const PARTITIONS = 4
+
+/** The same jobs for the same plan, made one by one. */
+export function* jobsOf(plan: Plan): Generator<PlannedJob, undefined> {
   const random = mulberry(plan.seed)
-  return Array.from({ length: plan.count }, (_, n) => {
-    const task = random() < plan.limited ? 'limited' : plan.task
+  for (let n = 0; n < plan.count; n += 1) {
+    const task = taskOf(plan, random())
     const fails = random() < plan.failing ? 1 + Math.floor(random() * 2) : 0
     const delayMs = random() < plan.delayed ? 100 + Math.floor(random() * 900) : 0
-    const bytes = Math.floor(random() ** 3 * plan.maxBytes)
+    const bytes = random() < plan.big ? BIG_BYTES : Math.floor(random() ** 3 * plan.maxBytes)
     const workMs = Math.floor(random() * (plan.workMs + 1))
-    const input = { n, workMs, fails, pad: 'é0 '.repeat(Math.ceil(bytes / 4)) }
-    return { id: `${plan.prefix}-${n}`, task, input, delayMs }
-  })
+    const keys = { work: 0, limited: 0, unique: plan.keys, parted: PARTITIONS }[task]
+    const key = keys === 0 ? {} : { key: `${task}-${Math.floor(random() * keys)}` }
+    const input = { n, workMs, fails, pad: 'é0 '.repeat(Math.ceil(bytes / 4)), ...key }
+    yield { id: `${plan.prefix}-${n}`, task, input, delayMs }
+  }
+  return undefined
+}
+
+function taskOf({ task, limited, unique, parted }: Plan, at: number): TaskName {
+  if (at < limited) return 'limited'
+  if (at < limited + unique) return 'unique'
+  return at < limited + unique + parted ? 'parted' : task
 }
 
 /** Small and good enough: a sequence of numbers in [0, 1) for a seed. */

@@ -1,10 +1,11 @@
 // The fault tests on one SQLite file, and what is SQLite's own: several processes that write and checkpoint it.
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { pickEngine } from '../../src/brokers/sqlite/engine.ts'
+import { cases } from './cases.ts'
 import { check } from './checker.ts'
 import { Fleet } from './fleet.ts'
-import { faultTests } from './scenarios.ts'
+import { faultTests, report } from './suite.ts'
 
 const engine = await pickEngine()
 const url = (folder: string): string => `sqlite:${join(folder, 'jobs.db')}`
@@ -19,15 +20,12 @@ function sound(broker: string): void {
   }
 }
 
-faultTests('SQLite', { url, sound })
-
-let fleet: Fleet
-beforeEach(() => {
-  fleet = new Fleet(url)
-})
-afterEach(() => fleet.dispose())
+faultTests('SQLite', { url, sound }, cases)
 
 test('F27: four processes write, a fifth checkpoints and locks, two are killed: nobody hears of it', async () => {
+  const fleet = new Fleet(url)
+  onTestFinished(() => fleet.dispose())
+  const startedAt = performance.now()
   const file = fleet.broker.slice('sqlite:'.length)
   await Promise.all([1, 2].map(() => fleet.worker({ concurrency: 20, lease: 3_000 })))
   const producers = await Promise.all(
@@ -64,7 +62,9 @@ test('F27: four processes write, a fifth checkpoints and locks, two are killed: 
   await fleet.drained()
   await fleet.stop()
   const { violations, figures } = check(fleet.history, await fleet.final())
-  console.log(`SQLite, F27: ${JSON.stringify(figures)}, ${busy} times locked out`)
+  const facts = [JSON.stringify(figures), `${busy} times locked out`]
+  const ms = Math.round(performance.now() - startedAt)
+  report({ broker: 'SQLite', case: 'F27: a checkpoint storm', ok: violations.length === 0, ms, facts })
   expect(violations).toEqual([])
   expect(figures.accepted).toBe(3_000)
   sound(fleet.broker)
