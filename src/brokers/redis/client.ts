@@ -345,7 +345,11 @@ class Client implements RedisClient {
   /** A connection to a server that can do the work. */
   async #connect(make: MakeWire, address: Address, signal: AbortSignal): Promise<Connection> {
     const { access, connectTimeoutMs } = this.#settings
-    const connection = await connect(address, this.#connectOptions(make, access, connectTimeoutMs, signal))
+    const connection = await connect(
+      address,
+      // A little less than opening may take, so that what was missed is said in its own words.
+      this.#connectOptions(make, access, Math.floor(0.9 * connectTimeoutMs), signal),
+    )
     const info = this.#infoOf(connection)
     try {
       if (info !== undefined) checkServer(info, this.#mode, address)

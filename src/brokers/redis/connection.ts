@@ -54,7 +54,8 @@ export class Connection {
   }
 
   get open(): boolean {
-    return this.#open
+    // The server's goodbye comes before the end of the socket.
+    return this.#open && this.#socket.writable
   }
 
   /** Why it was destroyed, where it was. */

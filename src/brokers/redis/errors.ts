@@ -44,7 +44,7 @@ export function replyOf(error: unknown): string {
   const text = messageOf(error)
   const inner = /^ERR (?:Error running script|user_script).*?: ([A-Z]{3,})\b/s.exec(text)?.[1]
   if (inner !== undefined && (PASSING.has(inner) || Object.hasOwn(CODES, inner))) return inner
-  if (/^ERR ACL failure in script/.test(text)) return 'NOPERM'
+  if (/ACL failure in script|The user executing the script can't/.test(text)) return 'NOPERM'
   return /^-?([A-Z]{2,})\b/.exec(text)?.[1] ?? ''
 }
 
