@@ -63,11 +63,12 @@ async function measure(suite: Suite, server: RedisServer | undefined): Promise<v
   // Several figures may be values of one script: it runs once a round.
   const scripts = [...new Map(figures.map((figure) => [key(figure), figure])).values()]
   for (let round = 0; round < rounds; round += 1) {
-    for (const figure of scripts.filter((each) => round < each.rounds)) {
+    for (const figure of scripts) {
       const first = round % figure.systems.length
       for (const system of [...figure.systems.slice(first), ...figure.systems.slice(0, first)]) {
+        if (round >= (figure.roundsOf[system] ?? rounds)) continue
         const call = key(figure, system)
-        process.stderr.write(`round ${round + 1} of ${Math.min(rounds, figure.rounds)}: ${call}\n`)
+        process.stderr.write(`round ${round + 1} of ${rounds}: ${call}\n`)
         const folder = mkdtempSync(join(tmpdir(), 'offstage-bench-'))
         const broker =
           server === undefined
@@ -145,11 +146,14 @@ async function aboutServer(server: RedisServer): Promise<string> {
 }
 
 function aboutPeers(): string {
-  const { dependencies } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as {
-    dependencies: { [name: string]: string }
-  }
+  const { dependencies } = readJson('./package.json') as { dependencies: { [name: string]: string } }
   const list = Object.entries(dependencies).map(([peer, version]) => `${peer} ${version}`)
-  return `Side by side on that Node: ${list.join(', ')}. Ratios are taken within each round.`
+  const own = readJson('../node_modules/ioredis/package.json') as { version: string }
+  return `Side by side on that Node: Offstage with ioredis ${own.version}; ${list.join(', ')}. Ratios are taken within each round.`
+}
+
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
 }
 
 function record(report: string): void {
