@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { App, AppWorkerOptions, Broker } from '../../src/index.ts'
+import type { App, AppOptions, AppWorkerOptions, Broker } from '../../src/index.ts'
 import type { Final } from './checker.ts'
 import { type Event, HistoryReader, HistoryWriter } from './history.ts'
 import { type Orders, type Plan, planOf } from './plan.ts'
@@ -90,11 +90,17 @@ export class Fleet {
 
   /** Enqueues from this process, at once. */
   async enqueue(plan: Partial<Plan> & Pick<Plan, 'seed' | 'prefix' | 'count'>): Promise<void> {
-    this.#app ??= (await library()).offstage({ broker: this.broker })
+    this.#app ??= await this.app()
     const never = (): never => {
       throw new Error('this process only enqueues')
     }
     await produce(tasksOf(this.#app, never), planOf(plan), this.#writer)
+  }
+
+  /** An app in this process. Whoever asks for it closes it. */
+  async app(options: Omit<AppOptions, 'broker'> = {}): Promise<App> {
+    const { offstage } = (await import(moduleUrl('index'))) as Library
+    return offstage({ ...options, broker: this.broker })
   }
 
   /** The broker itself. Whoever asks for it closes it. */
@@ -239,10 +245,6 @@ export class Fleet {
     )
     return started
   }
-}
-
-function library(): Promise<Library> {
-  return import(moduleUrl('index')) as Promise<Library>
 }
 
 function tail(history: readonly Event[]): string {
