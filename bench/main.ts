@@ -41,6 +41,8 @@ const figures = suite.figures
     systems: figure.systems.filter((system) => systems === undefined || systems.includes(system)),
   }))
   .filter((figure) => figure.systems.length > 0)
+if (figures.length === 0)
+  usage(`; figures of ${name}: ${suite.figures.map((figure) => figure.name).join(', ')}`)
 
 // The runner may be an older Node than the one that is measured on.
 const node = process.env.BENCH_NODE ?? process.execPath
@@ -166,10 +168,10 @@ function today(): string {
   return new Date().toISOString().slice(0, 10)
 }
 
-function usage(): never {
+function usage(more = ''): never {
   const names = Object.keys(suites).join('|')
   process.stderr.write(
-    `usage: npm run bench -- <${names}> [--runs 5] [--only a,b] [--systems a,b] [--quick] [--profile] [--no-record]\n`,
+    `usage: npm run bench -- <${names}> [--runs 5] [--only a,b] [--systems a,b] [--quick] [--profile] [--no-record]${more}\n`,
   )
   process.exit(2)
 }
