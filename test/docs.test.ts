@@ -97,7 +97,10 @@ test('links in the docs lead somewhere', () => {
   expect(broken).toEqual([])
 })
 
-const questions: { readonly [C in keyof Capabilities]: string } = {
+/** How many shards there are is a setting, and no question. */
+type Question = Exclude<keyof Capabilities, 'shards'>
+
+const questions: { readonly [C in Question]: string } = {
   durability: 'an accepted job survives the death of',
   shared: 'several processes share the jobs',
   wakesOthers: 'a new job wakes workers in other processes',
@@ -114,7 +117,7 @@ function capabilityTable(brokers: { readonly [name: string]: Capabilities }): st
       : value
         ? 'yes'
         : 'no'
-  const rows = (Object.keys(questions) as (keyof Capabilities)[]).map((key) => {
+  const rows = (Object.keys(questions) as Question[]).map((key) => {
     const cells = names.map((broker) => answer(brokers[broker]?.[key] ?? false))
     return `| ${questions[key]} | ${cells.join(' | ')} |`
   })

@@ -17,6 +17,8 @@ export interface Capabilities {
   readonly records: boolean
   /** Enqueue and settle inside the user's own transaction. */
   readonly transactions: boolean
+  /** How many shards the namespace is spread over; absent for one. Atomic and in order is what shares a shard. */
+  readonly shards?: number | undefined
 }
 
 export interface BrokerHealth {

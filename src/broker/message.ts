@@ -19,7 +19,7 @@ export type GroupAnswer =
   /** Nothing of the group was stored. `id` is the job at fault. */
   | {
       readonly ok: false
-      readonly code: 'ID_TAKEN' | 'DEPENDENCY_MISSING'
+      readonly code: 'ID_TAKEN' | 'DEPENDENCY_MISSING' | 'SHARD_MISMATCH'
       readonly id: string
       readonly message: string
     }

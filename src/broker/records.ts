@@ -238,13 +238,14 @@ export interface RecordHalf {
    * Fires a tick: enqueues the schedule's job with id `job.id` and sets `nextAt`, in one step, if `nextAt` is still
    * `tick` and the schedule is not paused. Else nothing happens and the answer is false: somebody else fired it.
    *
-   * Called by: every worker's ticker; needs no leader.
+   * Called by: every worker's ticker; needs no leader. Without a job it only moves the schedule: the job of a schedule
+   * in another shard is enqueued before, and its id keeps it from running twice.
    */
   fire(tick: {
     readonly schedule: string
     readonly tick: number
     readonly nextAt: number
-    readonly job: JobSpec
+    readonly job?: JobSpec | undefined
   }): Promise<boolean>
 
   /** Progress, log lines and steps of running attempts; one answer each. A step of a name that is there is kept. */

@@ -43,6 +43,8 @@ const usageCodes: ReadonlySet<string> = new Set([
   'NOT_JSON',
   'PAYLOAD_TOO_LARGE',
   'ID_TAKEN',
+  'SHARD_MISMATCH',
+  'SHARD_LIMIT',
   'BROKER_UNKNOWN',
   'BROKER_REQUIRED',
 ])

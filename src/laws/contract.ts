@@ -26,6 +26,7 @@ export const contract: Law = {
     },
     {
       name: 'a list is in order, and its pages hold each job once, also while jobs come',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(45, 'job'))
         const ids = specs(45, 'job').map(({ id }) => id)
@@ -39,6 +40,7 @@ export const contract: Law = {
     },
     {
       name: 'a list by each condition, and by several',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           spec({ id: 'a', task: 'mail', tags: ['x', 'y'], search: { to: 'ada', city: 'Rome' } }),
@@ -87,6 +89,7 @@ export const contract: Law = {
     },
     {
       name: 'counts are exact after any work',
+      needs: ['one-shard'],
       async run(context) {
         await anyWork(context, 1)
         await anyWork(context, 7)
@@ -126,6 +129,7 @@ export const contract: Law = {
     },
     {
       name: 'counters add up what each queue and task brought',
+      needs: ['one-shard'],
       async run(context) {
         const from = (await context.now()) - 60_000
         await context.enqueue(...specs(7, 'job'), ...specs(2, 'mail', { task: 'mail' }))

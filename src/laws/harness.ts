@@ -52,6 +52,7 @@ export type Need =
   | 'scans'
   | 'durable'
   | 'wakes-others'
+  | 'one-shard'
 
 const missing: {
   readonly [N in Need]: { lacks(harness: BrokerHarness): boolean; readonly reason: string }
@@ -91,6 +92,11 @@ const missing: {
   'wakes-others': {
     lacks: (harness) => !harness.capabilities.wakesOthers,
     reason: 'the broker says that it wakes nobody else; others poll',
+  },
+  'one-shard': {
+    lacks: (harness) => (harness.capabilities.shards ?? 1) > 1,
+    reason:
+      'the namespace is spread over shards, and the case needs its jobs in one: their order, their whole, a limit',
   },
 }
 

@@ -32,6 +32,7 @@ export const kept: Law = {
   cases: [
     {
       name: 'a job that was accepted is there, with all that it was given',
+      needs: ['one-shard'],
       async run(context) {
         const before = await context.now()
         const full = fullSpec()
@@ -62,6 +63,7 @@ export const kept: Law = {
     },
     {
       name: 'a claimed job brings what its worker needs',
+      needs: ['one-shard'],
       async run(context) {
         const { runAt: _, ...full } = fullSpec()
         await context.enqueue(full)
@@ -95,6 +97,7 @@ export const kept: Law = {
     },
     {
       name: 'groups are told apart: one that is refused takes nothing with it, and leaves nothing',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'taken', task: 'other' }))
         const answers = await context.broker.enqueue([
@@ -116,6 +119,7 @@ export const kept: Law = {
     },
     {
       name: 'a result, an error and the attempts are kept with the job',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'good' }), spec({ id: 'bad' }))
         const good = await context.claim({ worker: 'w-good' })
@@ -141,6 +145,7 @@ export const kept: Law = {
     },
     {
       name: 'an ended job is kept for its retention, by how it ended, and then it goes',
+      needs: ['one-shard'],
       async run(context) {
         const retention = { succeededMs: 100, failedMs: 3_600_000, cancelledMs: 100 }
         await context.enqueue(...['done', 'dead', 'off'].map((id) => spec({ id, retention })))
@@ -157,6 +162,7 @@ export const kept: Law = {
     },
     {
       name: 'no job that has not ended is ever pruned',
+      needs: ['one-shard'],
       async run(context) {
         const retention = { succeededMs: 0, failedMs: 0, cancelledMs: 0 }
         await context.enqueue(
@@ -238,6 +244,7 @@ export const kept: Law = {
     },
     {
       name: 'counts tell what is there, state by state',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(5, 'job'), spec({ id: 'later', delayMs: 60_000 }))
         await context.settled(succeeded(await context.claim()))

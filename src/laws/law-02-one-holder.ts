@@ -28,6 +28,7 @@ export const oneHolder: Law = {
   cases: [
     {
       name: 'many claimers at once: each job goes to one of them',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(200, 'job'))
         const peers = await context.peers(4)
@@ -72,6 +73,7 @@ export const oneHolder: Law = {
     },
     {
       name: 'tokens grow with every claim, whatever the job',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(20, 'job'))
         const tokens: number[] = []
@@ -120,6 +122,7 @@ export const oneHolder: Law = {
     },
     {
       name: 'a token that never was, of another job, or of no job is refused',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a' }), spec({ id: 'b' }), spec({ id: 'waits' }))
         const { jobs } = await context.reserve({ max: 2 })
@@ -177,6 +180,7 @@ export const oneHolder: Law = {
     },
     {
       name: 'a tombstone answers for a job that is gone',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'pruned', retention: AT_ONCE }), spec({ id: 'removed' }))
         const pruned = await context.claim({}, 'pruned')

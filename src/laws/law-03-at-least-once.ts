@@ -48,6 +48,7 @@ export const atLeastOnce: Law = {
     },
     {
       name: 'a lease that is extended in time is never taken back',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'kept' }), spec({ id: 'lost' }))
         const leaseMs = 400
@@ -65,6 +66,7 @@ export const atLeastOnce: Law = {
     },
     {
       name: 'what came back stands in its old place',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(5, 'job'))
         await context.reserve({ max: 3, leaseMs: SHORT_LEASE_MS, starting: 0 })
@@ -109,6 +111,7 @@ export const atLeastOnce: Law = {
     },
     {
       name: 'a whole fleet lost at once comes back in bounded steps, nothing forgotten',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(700, 'job'))
         const { jobs } = await context.reserve({ max: 700, leaseMs: SHORT_LEASE_MS, starting: 0 })

@@ -59,6 +59,7 @@ export const boundedCrashes: Law = {
     },
     {
       name: 'neighbours that had not started are no suspects and lose nothing',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(20, 'job'))
         await context.reserve({ max: 20, starting: 1, leaseMs: SHORT_LEASE_MS })
@@ -72,6 +73,7 @@ export const boundedCrashes: Law = {
     },
     {
       name: 'a killer among hundreds of neighbours ends alone',
+      needs: ['one-shard'],
       async run(context) {
         const ids = specs(100, 'job').map(({ id }) => id)
         await context.enqueue(...specs(100, 'job'))
@@ -96,6 +98,7 @@ export const boundedCrashes: Law = {
     },
     {
       name: 'at most one suspect is handed out at a time, and none where none is asked for',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(4, 'suspect'))
         await context.reserve({ max: 4, leaseMs: SHORT_LEASE_MS })
@@ -162,6 +165,7 @@ export const boundedCrashes: Law = {
     },
     {
       name: 'a suspect that succeeds is done, and one that fails like any other is tried again',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'good' }), spec({ id: 'bad' }))
         await context.reserve({ max: 2, leaseMs: SHORT_LEASE_MS })
@@ -188,6 +192,7 @@ export const boundedCrashes: Law = {
     },
     {
       name: 'a dead letter by crashes frees its unique key and ends what waited for it',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           spec({ id: 'killer', maxCrashes: 1, unique: unique('k') }),

@@ -23,6 +23,7 @@ export const final: Law = {
   cases: [
     {
       name: 'nothing but a retry changes a job that has ended',
+      needs: ['one-shard'],
       async run(context) {
         const tokens = await oneOfEachEnd(context)
         const ids = [...tokens.keys()]
@@ -47,6 +48,7 @@ export const final: Law = {
     },
     {
       name: 'a retry by a person runs dead letters and cancelled jobs again, and leaves the others alone',
+      needs: ['one-shard'],
       async run(context) {
         const tokens = await oneOfEachEnd(context)
         await context.enqueue(spec({ id: 'waits' }))
@@ -70,6 +72,7 @@ export const final: Law = {
     },
     {
       name: 'a retried job stands at the end of its lane',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'dead' }))
         await context.settled(failed(await context.claim()))
@@ -109,6 +112,7 @@ export const final: Law = {
     },
     {
       name: 'a cancel ends what waits at once, in whatever state it waits',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           spec({ id: 'ready' }),
@@ -129,6 +133,7 @@ export const final: Law = {
     },
     {
       name: 'a cancel of what runs is told to its worker, and every outcome but success becomes cancelled',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(7, 'job'))
         const { jobs } = await context.reserve({ max: 7 })
@@ -162,6 +167,7 @@ export const final: Law = {
     },
     {
       name: 'jobs are cancelled by query',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(5, 'job', { tags: ['old'] }), ...specs(3, 'new'))
         const query = { queue: QUEUE, tag: 'old', states: ['ready'] } as const
@@ -172,6 +178,7 @@ export const final: Law = {
     },
     {
       name: 'remove takes everything but what runs',
+      needs: ['one-shard'],
       async run(context) {
         const tokens = await oneOfEachEnd(context)
         await context.enqueue(spec({ id: 'waits' }), spec({ id: 'later', delayMs: 60_000 }))
@@ -188,6 +195,7 @@ export const final: Law = {
     },
     {
       name: 'a removed job leaves nothing behind: no logs, no steps, no key',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'job', unique: unique('k') }))
         const job = await context.claim()
@@ -204,6 +212,7 @@ export const final: Law = {
     },
     {
       name: 'promote makes scheduled jobs due now and leaves the others alone',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           spec({ id: 'later', delayMs: 3_600_000 }),

@@ -12,6 +12,7 @@ export const inOrder: Law = {
   cases: [
     {
       name: 'first in, first out: inside a group, over groups, and over calls',
+      needs: ['one-shard'],
       async run(context) {
         await context.broker.enqueue([specs(5, 'a'), specs(5, 'b')])
         await context.broker.enqueue([specs(5, 'c')])
@@ -22,6 +23,7 @@ export const inOrder: Law = {
     },
     {
       name: 'a long line is drained in its order, batch by batch',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(500, 'job'))
         assert.deepEqual(await context.drain({ max: 70 }), names(500, 'job'))
@@ -29,6 +31,7 @@ export const inOrder: Law = {
     },
     {
       name: 'jobs of many producers are claimed in the order of their sequence numbers',
+      needs: ['one-shard'],
       async run(context) {
         const peers = await context.peers(3)
         await Promise.all(
@@ -45,6 +48,7 @@ export const inOrder: Law = {
     },
     {
       name: 'higher priority first, whenever it came; first in, first out inside each',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           ...[5, 0, 9, 5, 9, 0].map((priority, at) => spec({ id: `${priority}-${at}`, priority })),
@@ -56,6 +60,7 @@ export const inOrder: Law = {
     },
     {
       name: 'queues are tried in the order of the request',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           ...specs(2, 'low', { queue: 'low', priority: 9 }),
@@ -69,6 +74,7 @@ export const inOrder: Law = {
     },
     {
       name: 'what a worker gives back keeps its place',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(5, 'job'))
         const { jobs } = await context.reserve({ max: 4 })
@@ -83,6 +89,7 @@ export const inOrder: Law = {
     },
     {
       name: 'what is given back counts nothing, however often',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'job' }), spec({ id: 'next' }))
         for (let round = 0; round < 15; round += 1)
@@ -94,6 +101,7 @@ export const inOrder: Law = {
     },
     {
       name: 'a retry stands at the end of its lane',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(3, 'job'))
         await context.settled(retry(await context.claim({}, 'job-0')))
@@ -106,6 +114,7 @@ export const inOrder: Law = {
     },
     {
       name: 'a retry that fell due stands behind all that was in line by then',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(3, 'job'))
         await context.settled(retry(await context.claim({}, 'job-0'), 60))
@@ -118,6 +127,7 @@ export const inOrder: Law = {
     },
     {
       name: 'a retry keeps its priority',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'high', priority: 9 }), ...specs(2, 'job'))
         await context.settled(retry(await context.claim({}, 'high')))
@@ -127,6 +137,7 @@ export const inOrder: Law = {
     },
     {
       name: 'what falls due is claimed in the order of its times',
+      needs: ['one-shard'],
       async run(context) {
         const delays = [90, 30, 60]
         await context.enqueue(...delays.map((delayMs) => spec({ id: `in-${delayMs}`, delayMs })))
@@ -136,6 +147,7 @@ export const inOrder: Law = {
     },
     {
       name: 'a retry that comes back and is given back keeps its new place',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(2, 'job'))
         await context.settled(retry(await context.claim({}, 'job-0')))

@@ -15,6 +15,7 @@ export const inTime: Law = {
   cases: [
     {
       name: 'never before its time: delays, times, retries, snoozes and put-backs',
+      needs: ['one-shard'],
       async run(context) {
         // Judged by what was asked for, not by what the broker says it understood.
         const due = new Map<string, number>()
@@ -127,6 +128,7 @@ export const inTime: Law = {
     },
     {
       name: 'wake resolves for what may be work: a job, a pause or a limit that ends, a retry, a dependency',
+      needs: ['one-shard'],
       async run(context) {
         const { broker } = context
         await broker.pause(QUEUE, true)
@@ -187,6 +189,7 @@ export const inTime: Law = {
     },
     {
       name: 'what has not started in time is cancelled, in whatever state it waits, and never claimed',
+      needs: ['one-shard'],
       async run(context) {
         const expiresInMs = 100
         await context.enqueue(

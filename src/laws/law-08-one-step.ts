@@ -18,6 +18,7 @@ export const oneStep: Law = {
   cases: [
     {
       name: 'a job waits for all that it depends on, and is ready with the outcome of the last',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           spec({ id: 'a' }),
@@ -39,6 +40,7 @@ export const oneStep: Law = {
     },
     {
       name: 'what follows may be claimed in the same trip as its outcome',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a' }), spec({ id: 'b', after: [after('a')] }))
         const a = await context.claim({}, 'a')
@@ -60,6 +62,7 @@ export const oneStep: Law = {
     },
     {
       name: 'a retry ends nothing: what waits goes on waiting',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a' }), spec({ id: 'b', after: [after('a', 'ended')] }))
         await context.settled(retry(await context.claim({}, 'a')))
@@ -71,6 +74,7 @@ export const oneStep: Law = {
     },
     {
       name: 'a failure ends those that needed success, and theirs, and lets those run that only waited for an end',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           spec({ id: 'a' }),
@@ -87,6 +91,7 @@ export const oneStep: Law = {
     },
     {
       name: 'cancel and remove of what others wait for count as its end',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           spec({ id: 'a' }),
@@ -105,6 +110,7 @@ export const oneStep: Law = {
     },
     {
       name: 'an expired job ends those that needed it',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a', expiresInMs: 20 }), spec({ id: 'b', after: [after('a')] }))
         await context.elapse(21)
@@ -115,6 +121,7 @@ export const oneStep: Law = {
     },
     {
       name: 'a job may wait for what has ended already',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'good' }), spec({ id: 'bad' }))
         await context.settled(succeeded(await context.claim({}, 'good')))
@@ -131,6 +138,7 @@ export const oneStep: Law = {
     },
     {
       name: 'a group whose dependency is not there is refused whole; one on an earlier group is taken',
+      needs: ['one-shard'],
       async run(context) {
         const answers = await context.broker.enqueue([
           [spec({ id: 'a' }), spec({ id: 'b', after: [after('nobody')] })],
@@ -151,6 +159,7 @@ export const oneStep: Law = {
     },
     {
       name: 'what is released by its dependency still waits for its time',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a' }), spec({ id: 'b', after: [after('a')], delayMs: 3_600_000 }))
         await context.settled(succeeded(await context.claim({}, 'a')))
@@ -160,6 +169,7 @@ export const oneStep: Law = {
     },
     {
       name: '350 dependents: each is told once, by steps that many may take at once',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a' }), spec({ id: 'b' }))
         await context.enqueue(...specs(350, 'd', { after: [after('a'), after('b')] }))
@@ -184,6 +194,7 @@ export const oneStep: Law = {
     },
     {
       name: '350 dependents of a failure are all cancelled, and theirs',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a' }))
         await context.enqueue(...specs(350, 'd', { after: [after('a')] }))
@@ -196,6 +207,7 @@ export const oneStep: Law = {
     },
     {
       name: 'a long chain falls to its end',
+      needs: ['one-shard'],
       async run(context) {
         const chain = specs(250, 'c').map((job, at) =>
           at === 0 ? job : { ...job, after: [after(`c-${at - 1}`)] },
@@ -228,6 +240,7 @@ export const oneStep: Law = {
     },
     {
       name: 'a staged workflow is invisible until it is published, and then all of it runs',
+      needs: ['one-shard'],
       async run(context) {
         const staged = { workflow: 'w', staged: true }
         await context.enqueue(...specs(340, 'leaf', staged))
@@ -248,6 +261,7 @@ export const oneStep: Law = {
     },
     {
       name: 'publish answers false for a workflow that is not staged',
+      needs: ['one-shard'],
       async run(context) {
         assert.equal(await context.broker.publish('nobody'), false)
         await context.enqueue(spec({ id: 'job', workflow: 'plain' }))
@@ -257,6 +271,7 @@ export const oneStep: Law = {
     },
     {
       name: 'a published job still waits for its time and its dependencies',
+      needs: ['one-shard'],
       async run(context) {
         const staged = { workflow: 'w', staged: true }
         await context.enqueue(
@@ -275,7 +290,7 @@ export const oneStep: Law = {
     },
     {
       name: 'a staged workflow that is never published goes after a day',
-      needs: ['advance'],
+      needs: ['one-shard', 'advance'],
       async run(context) {
         await context.enqueue(...specs(3, 'job', { workflow: 'w', staged: true }))
         await context.elapse(DAY_MS - 60_000)
@@ -289,6 +304,7 @@ export const oneStep: Law = {
     },
     {
       name: 'what dependents need outlives its retention, and goes when they have ended',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           spec({ id: 'a', retention: AT_ONCE }),

@@ -171,6 +171,7 @@ export const repeatable: Law = {
     },
     {
       name: 'what steers jobs may be repeated',
+      needs: ['one-shard'],
       async run(context) {
         const { broker } = context
         await context.enqueue(

@@ -31,6 +31,7 @@ export const limitsHold: Law = {
   cases: [
     {
       name: 'concurrency of a queue',
+      needs: ['one-shard'],
       async run(context) {
         await limit(context, byQueue, { concurrency: 3 })
         await context.enqueue(...specs(20, 'job'), ...specs(2, 'free', { queue: 'free' }))
@@ -42,6 +43,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'concurrency of a task, over its queues',
+      needs: ['one-shard'],
       async run(context) {
         await limit(context, byTask, { concurrency: 2 })
         await context.enqueue(
@@ -57,6 +59,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'concurrency of each partition',
+      needs: ['one-shard'],
       async run(context) {
         await limit(context, byPartition, { concurrency: 1 })
         for (const partition of ['a', 'b', 'c']) await context.enqueue(...specs(4, partition, { partition }))
@@ -71,6 +74,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'the narrowest of several limits decides',
+      needs: ['one-shard'],
       async run(context) {
         await limit(context, byQueue, { concurrency: 4 })
         await limit(context, byTask, { concurrency: 3 })
@@ -87,6 +91,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'many claimers at once never hold more than the limit, and all is done in the end',
+      needs: ['one-shard'],
       async run(context) {
         await limit(context, byQueue, { concurrency: 3 })
         await context.enqueue(...specs(60, 'job'))
@@ -129,6 +134,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'a slot comes back with each kind of outcome',
+      needs: ['one-shard'],
       async run(context) {
         await limit(context, byQueue, { concurrency: 1 })
         const ends = [succeeded, retry, failed, released, snoozed, cancelled]
@@ -143,6 +149,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'an outcome and a claim in one trip hand the slot on',
+      needs: ['one-shard'],
       async run(context) {
         await limit(context, byQueue, { concurrency: 1 })
         await context.enqueue(...specs(3, 'job'))
@@ -154,6 +161,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'the slots of a dead worker come back with its jobs',
+      needs: ['one-shard'],
       async run(context) {
         await limit(context, byQueue, { concurrency: 2 })
         await limit(context, byTask, { concurrency: 2 })
@@ -169,6 +177,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'a limit holds from the next claim on, also for what is running and what was there',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(10, 'job', { partition: 'a' }))
         const { jobs } = await context.reserve({ max: 3 })
@@ -188,6 +197,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'what a person sets wins over what code declares, until it is cleared',
+      needs: ['one-shard'],
       async run(context) {
         const { broker } = context
         await broker.limit([{ scope: byQueue, source: 'declared', limit: { concurrency: 4 } }])
@@ -207,24 +217,28 @@ export const limitsHold: Law = {
     },
     {
       name: 'rate of a queue, in any window, over many claimers',
+      needs: ['one-shard'],
       async run(context) {
         await keepsRate(context, byQueue)
       },
     },
     {
       name: 'rate of a task, in any window, over many claimers',
+      needs: ['one-shard'],
       async run(context) {
         await keepsRate(context, byTask)
       },
     },
     {
       name: 'rate of a partition, in any window: each has its own',
+      needs: ['one-shard'],
       async run(context) {
         await keepsRate(context, byPartition)
       },
     },
     {
       name: 'a rate without room says when to come again',
+      needs: ['one-shard'],
       async run(context) {
         await limit(context, byQueue, { rate: { count: 2, perMs: 5_000 } })
         await context.enqueue(...specs(5, 'job'))
@@ -237,6 +251,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'a lane without room does not block the others',
+      needs: ['one-shard'],
       async run(context) {
         await limit(context, byTask, { concurrency: 1 })
         await limit(context, byPartition, { concurrency: 2 })
@@ -250,6 +265,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'partitions take turns, one by one and in batches',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(100, 'a', { partition: 'a' }), ...specs(100, 'b', { partition: 'b' }))
         await context.enqueue(...specs(100, 'c'))
@@ -262,6 +278,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'a small partition is not kept waiting by a large one',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(300, 'large', { partition: 'large' }))
         await context.enqueue(...specs(2, 'small', { partition: 'small' }))
@@ -272,6 +289,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'names that run together when they are joined are told apart',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'one', queue: 'a:b', partition: 'c' }))
         await context.enqueue(spec({ id: 'two', queue: 'a', partition: 'b:c' }))
@@ -285,6 +303,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'a paused queue hands out nothing; what is active goes on',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(3, 'job'), spec({ id: 'other', queue: 'other' }))
         const job = await context.claim({}, 'job-0')

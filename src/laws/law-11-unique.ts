@@ -10,6 +10,7 @@ export const uniqueKeys: Law = {
   cases: [
     {
       name: 'a key that is held makes a duplicate of the job that holds it, whatever its state',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'first', unique: unique('k'), delayMs: 60_000 }))
         await duplicateOf(context, 'first')
@@ -24,6 +25,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'many enqueues at once: one job a key',
+      needs: ['one-shard'],
       async run(context) {
         const peers = await context.peers(3)
         const keys = ['k0', 'k1', 'k2', 'k3']
@@ -56,6 +58,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'a key is held against the jobs of its own group and call too',
+      needs: ['one-shard'],
       async run(context) {
         const jobs = specs(3, 'job', { unique: unique('k') })
         const [a, b, c] = jobs
@@ -76,6 +79,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'the key is freed with the job, however it ends',
+      needs: ['one-shard'],
       async run(context) {
         for (const end of [succeeded, failed, cancelled]) {
           await context.enqueue(spec({ id: end.name, unique: unique('k') }))
@@ -93,6 +97,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'the key is not freed while the job is only put back',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'first', unique: unique('k') }))
         for (const put of [released, retry, snoozed]) {
@@ -104,6 +109,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'a job that ends frees its own key only, not that of a successor',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'first', unique: unique('k', { during: 'waiting' }) }))
         const first = await context.claim({}, 'first')
@@ -114,6 +120,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'during waiting: the first claim frees the key, and nothing takes it back',
+      needs: ['one-shard'],
       async run(context) {
         const waiting = unique('k', { during: 'waiting' })
         await context.enqueue(spec({ id: 'first', unique: waiting }))
@@ -129,6 +136,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'replace: the waiting job gives way, with its reason, and the new one has the key',
+      needs: ['one-shard'],
       async run(context) {
         const replace = unique('k', { onConflict: 'replace' })
         await context.enqueue(spec({ id: 'a', unique: unique('k'), delayMs: 60_000 }))
@@ -142,6 +150,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'replace: an active job is kept, and the new one is its duplicate',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a', unique: unique('k') }))
         const a = await context.claim()
@@ -154,6 +163,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'replace: what waited for the replaced job ends with it',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(
           spec({ id: 'a', unique: unique('k'), delayMs: 60_000 }),
@@ -166,6 +176,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'replace: a group that is refused replaces nothing',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a', unique: unique('k') }), spec({ id: 'taken', task: 'other' }))
         const replacement = spec({ id: 'b', unique: unique('k', { onConflict: 'replace' }) })
@@ -178,6 +189,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'an enqueue with the same id is a duplicate by its id, also where its key is held',
+      needs: ['one-shard'],
       async run(context) {
         const replace = unique('k', { onConflict: 'replace' })
         await context.enqueue(spec({ id: 'a', unique: replace }))
@@ -188,6 +200,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'a retried job takes its key again, and is left alone where another has it',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'dead', unique: unique('k') }))
         await context.settled(failed(await context.claim()))
@@ -202,6 +215,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'two dead letters of one key: a retry of both runs one',
+      needs: ['one-shard'],
       async run(context) {
         for (const id of ['one', 'two']) {
           await context.enqueue(spec({ id, unique: unique('k') }))

@@ -93,6 +93,7 @@ export const contained: Law = {
     },
     {
       name: 'hostile texts are ids, partitions, keys, tags, fields and headers like any other',
+      needs: ['one-shard'],
       async run(context) {
         for (const text of HOSTILE) {
           const fields = { unique: unique(text), tags: [text], search: { to: text }, headers: { h: text } }

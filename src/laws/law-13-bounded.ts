@@ -54,6 +54,7 @@ export const bounded: Law = {
     },
     {
       name: 'with a full house, each answer is as small as with few jobs',
+      needs: ['one-shard'],
       async run(context) {
         await backlog(context, BACKLOG)
         const { jobs } = await context.reserve({ max: 10 })
@@ -71,6 +72,7 @@ export const bounded: Law = {
     },
     {
       name: 'upkeep moves at most 500 jobs of a kind at once, and says that there is more',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(600, 'expires', { expiresInMs: 10, delayMs: 3_600_000 }))
         await context.enqueue(...specs(600, 'due', { delayMs: 10, queue: 'due' }))
@@ -90,6 +92,7 @@ export const bounded: Law = {
     },
     {
       name: 'reserve answers no more than was asked for',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(...specs(30, 'job'), ...specs(30, 'due', { runAt: 1 }))
         await context.enqueue(...specs(30, 'other', { queue: 'other', partition: 'p' }))

@@ -260,10 +260,10 @@ export class MemoryBroker implements Broker {
     return this.#registry.remove(id)
   }
 
-  async fire(tick: { schedule: string; tick: number; nextAt: number; job: JobSpec }): Promise<boolean> {
+  async fire({ schedule, tick, nextAt, job }: Parameters<Broker['fire']>[0]): Promise<boolean> {
     const space = this.#opened()
-    if (!this.#registry.tick(tick.schedule, tick.tick, tick.nextAt)) return false
-    enqueueGroup(space, [tick.job], this.#nextSeq)
+    if (!this.#registry.tick(schedule, tick, nextAt)) return false
+    if (job !== undefined) enqueueGroup(space, [job], this.#nextSeq)
     return true
   }
 

@@ -233,7 +233,7 @@ export class SqliteBroker implements Broker {
 
   fire(tick: Parameters<Broker['fire']>[0]): Promise<boolean> {
     const { schedule, tick: at, nextAt, job } = tick
-    return this.#send('fire', [{ schedule, tick: at, nextAt }, packSpecs([[job]])])
+    return this.#send('fire', [{ schedule, tick: at, nextAt }, packSpecs(job === undefined ? [] : [[job]])])
   }
 
   write(notes: readonly Note[]): Promise<readonly ('ok' | 'lost')[]> {

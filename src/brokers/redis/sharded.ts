@@ -1,0 +1,365 @@
+// One namespace over several shards, each of them a complete broker of its own: what shares a shard keeps every law,
+// and docs/brokers/redis-shards.md says what gets weaker between shards. Here each call of the contract is tied to how
+// it goes over the shards; the rules stand in the files beside this one.
+import type {
+  Broker,
+  BrokerHealth,
+  Capabilities,
+  CounterRow,
+  ExtendAnswer,
+  GroupAnswer,
+  HeldLease,
+  JobEvent,
+  JobPage,
+  JobSelection,
+  LimitRule,
+  ListRequest,
+  LogLine,
+  MaintainReport,
+  Note,
+  QueueInfo,
+  Reserved,
+  ReserveRequest,
+  Schedule,
+  SelectionAnswer,
+  Settled,
+  SettleRequest,
+  Step,
+  WorkerInfo,
+} from '../../broker/contract.ts'
+import type { PlacingBroker } from '../../broker/placing.ts'
+import { OffstageError } from '../../errors/error.ts'
+import type { JobRecord, JobSpec } from '../../job/record.ts'
+import { type Clock, systemClock } from '../../runtime/clock.ts'
+import { MAX_SHARDS, type Placement, placement } from './place.ts'
+import { all, eachShare, settle } from './sharded-claims.ts'
+import { enqueue } from './sharded-enqueue.ts'
+import { divideRule, mergeRules } from './sharded-limits.ts'
+import { mergeCounters, mergeHealth, mergeQueues, mergeReports } from './sharded-merge.ts'
+import { SUSPECTS_EVERY_MS, Sweep, Turns } from './sharded-reserve.ts'
+import { list, type Steering, steer } from './sharded-select.ts'
+import { Shard } from './sharded-shard.ts'
+
+export interface ShardedOptions {
+  /** `redis`, … For messages only. */
+  readonly name: string
+  readonly namespace: string
+  /**
+   * Each on a store of its own, in an order that is the same in every process and never changes: a job's place among
+   * them is told from its id. Opened and closed with this broker.
+   */
+  readonly shards: readonly Broker[]
+  /** For pauses and patience. Default the system's. */
+  readonly clock?: Clock | undefined
+  /** Where jobs live. Default by their ids and keys; tests put everything into one of several shards. */
+  readonly placement?: Placement | undefined
+  /** The longest time between two looks for suspects through all shards. */
+  readonly suspectsEveryMs?: number | undefined
+}
+
+export class ShardedBroker implements PlacingBroker {
+  readonly name: string
+  readonly namespace: string
+  readonly capabilities: Capabilities
+  readonly #shards: readonly Shard[]
+  /** Workers and schedules are kept here. */
+  readonly #first: Shard
+  readonly #placement: Placement
+  readonly #clock: Clock
+  readonly #turns: Turns
+  readonly #suspectsEveryMs: number
+  /** Monotonic: when to look for suspects through all shards again. */
+  #suspectsAt = Number.NEGATIVE_INFINITY
+  /** Shards that rest and are being tried in the background. */
+  readonly #tried = new Set<Shard>()
+  #state: 'new' | 'open' | 'closed' = 'new'
+
+  /** @throws OPTION_INVALID */
+  constructor({ name, namespace, shards, clock = systemClock, ...options }: ShardedOptions) {
+    const [first] = shards
+    if (first === undefined || shards.length > MAX_SHARDS) {
+      const said = `shards is ${shards.length}; a namespace has 1 to ${MAX_SHARDS}`
+      throw new OffstageError('OPTION_INVALID', said, { details: { path: 'shards' } })
+    }
+    this.name = name
+    this.namespace = namespace
+    this.capabilities = { ...first.capabilities, shards: shards.length }
+    this.#shards = shards.map((broker, index) => new Shard(index, broker, clock))
+    this.#first = this.#shards[0] as Shard
+    this.#placement = options.placement ?? placement(shards.length)
+    this.#clock = clock
+    this.#suspectsEveryMs = options.suspectsEveryMs ?? SUSPECTS_EVERY_MS
+    // Processes that start together do not all begin with the same shard.
+    this.#turns = new Turns(shards.length, Math.floor(Math.random() * shards.length))
+  }
+
+  async open(): Promise<void> {
+    if (this.#state === 'closed') throw this.#closedError()
+    await all(this.#shards.map(({ broker }) => broker.open()))
+    this.#state = 'open'
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'closed'
+    await all(this.#shards.map(({ broker }) => broker.close()))
+  }
+
+  place(spec: JobSpec): string {
+    return this.#placement.place(spec)
+  }
+
+  /** Rejects where no shard answers; what is wrong with one of them is a warning. */
+  async health(): Promise<BrokerHealth> {
+    const answers = await Promise.all(
+      this.#shards.map((shard) =>
+        shard.callSoon((broker) => broker.health()).catch((error: unknown) => ({ error })),
+      ),
+    )
+    const [first] = answers
+    if (first !== undefined && answers.every((answer) => 'error' in answer))
+      throw (first as { error: unknown }).error
+    return mergeHealth(answers)
+  }
+
+  // ── the message half ───────────────────────────────────────────────────────────────────────────────────────────
+
+  async enqueue(groups: readonly (readonly JobSpec[])[]): Promise<readonly GroupAnswer[]> {
+    return enqueue(this.#placement, this.#opened(), groups)
+  }
+
+  async reserve(request: ReserveRequest): Promise<Reserved> {
+    const sweep = await new Sweep(request, this.#order()).run()
+    await this.#searchSuspects(sweep)
+    return sweep.answer()
+  }
+
+  async settle(request: SettleRequest): Promise<Settled> {
+    const { settled, sweep } = await settle(this.#opened(), this.#placement.shardOf, request, this.#order())
+    if (sweep === undefined) return settled
+    await sweep.rest()
+    await this.#searchSuspects(sweep)
+    return { ...settled, next: sweep.answer() }
+  }
+
+  async extend(leases: readonly HeldLease[], leaseMs: number): Promise<readonly ExtendAnswer[]> {
+    return this.#byId(leases, (broker, own) => broker.extend(own, leaseMs))
+  }
+
+  async wake(queues: readonly string[], signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    // The first to call ends the waits in the others.
+    const over = new AbortController()
+    const stop = (): void => over.abort()
+    signal.addEventListener('abort', stop, { once: true })
+    await Promise.race(
+      this.#shards.map(async ({ broker, index }) => {
+        await broker.wake(queues, over.signal)
+        if (!over.signal.aborted) this.#turns.call(index)
+        over.abort()
+      }),
+    )
+    signal.removeEventListener('abort', stop)
+  }
+
+  /** A step in every shard. What one of them throws is told where none has answered, and by `health`. */
+  async maintain(): Promise<MaintainReport> {
+    const awake = this.#awake()
+    for (const shard of this.#opened()) if (!awake.includes(shard)) this.#try(shard)
+    const answers = await Promise.allSettled(
+      awake.map((shard) => shard.callSoon((broker) => broker.maintain())),
+    )
+    const reports = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    const failed = answers.find((answer) => answer.status === 'rejected')
+    if (reports.length === 0 && failed !== undefined) throw failed.reason
+    return mergeReports(reports)
+  }
+
+  // ── the record half: jobs ──────────────────────────────────────────────────────────────────────────────────────
+
+  async get(ids: readonly string[]): Promise<readonly (JobRecord | undefined)[]> {
+    const { shardOf } = this.#placement
+    const get = (shard: Shard, own: readonly string[]): Promise<readonly (JobRecord | undefined)[]> =>
+      shard.call((broker) => broker.get(own))
+    const records = await eachShare(this.#opened(), shardOf, ids, (id) => id, get)
+    return records.map((record) => record && this.#own(record))
+  }
+
+  async list(request: ListRequest): Promise<JobPage> {
+    const page = await list(this.#opened(), request)
+    return { ...page, jobs: page.jobs.map((record) => this.#own(record)) }
+  }
+
+  cancel(selection: JobSelection): Promise<SelectionAnswer> {
+    return this.#steer('cancel', selection)
+  }
+
+  retry(selection: JobSelection): Promise<SelectionAnswer> {
+    return this.#steer('retry', selection)
+  }
+
+  remove(selection: JobSelection): Promise<SelectionAnswer> {
+    return this.#steer('remove', selection)
+  }
+
+  promote(selection: JobSelection): Promise<SelectionAnswer> {
+    return this.#steer('promote', selection)
+  }
+
+  publish(workflow: string): Promise<boolean> {
+    return this.#of(workflow, (broker) => broker.publish(workflow))
+  }
+
+  // ── the record half: queues, limits, workers, schedules ────────────────────────────────────────────────────────
+
+  async queues(): Promise<readonly QueueInfo[]> {
+    return mergeQueues(await this.#each((broker) => broker.queues()))
+  }
+
+  async pause(queue: string, paused: boolean): Promise<void> {
+    await this.#each((broker) => broker.pause(queue, paused))
+  }
+
+  async limit(rules: readonly LimitRule[]): Promise<void> {
+    const divided = rules.map((rule) => divideRule(rule, this.#shards.length))
+    await this.#each((broker, shard) => broker.limit(divided.map((shares) => shares[shard] as LimitRule)))
+  }
+
+  async limits(): Promise<readonly LimitRule[]> {
+    return mergeRules(await this.#each((broker) => broker.limits()))
+  }
+
+  beat(worker: Omit<WorkerInfo, 'seenAt'>, ttlMs: number): Promise<void> {
+    return this.#atFirst((broker) => broker.beat(worker, ttlMs))
+  }
+
+  leave(worker: string): Promise<void> {
+    return this.#atFirst((broker) => broker.leave(worker))
+  }
+
+  workers(): Promise<readonly WorkerInfo[]> {
+    return this.#atFirst((broker) => broker.workers())
+  }
+
+  putSchedule(schedule: Schedule): Promise<void> {
+    return this.#atFirst((broker) => broker.putSchedule(schedule))
+  }
+
+  schedules(): Promise<readonly Schedule[]> {
+    return this.#atFirst((broker) => broker.schedules())
+  }
+
+  removeSchedule(id: string): Promise<boolean> {
+    return this.#atFirst((broker) => broker.removeSchedule(id))
+  }
+
+  /**
+   * In one step where the job lives beside the schedules. Else the job is enqueued first and then the schedule moved:
+   * whoever is interrupted between them, or comes second, enqueues the same id again, which stores nothing.
+   *
+   * @throws SHARD_MISMATCH
+   */
+  async fire(tick: Parameters<Broker['fire']>[0]): Promise<boolean> {
+    const { job } = tick
+    const said = job && this.#placement.refusal(job)
+    if (said !== undefined) throw new OffstageError('SHARD_MISMATCH', said, { details: { id: job?.id } })
+    const here = job === undefined || this.#placement.shardOf(job.id) === this.#first.index
+    if (here) return this.#atFirst((broker) => broker.fire(tick))
+    const schedule = (await this.schedules()).find(({ id }) => id === tick.schedule)
+    if (schedule === undefined || schedule.paused || schedule.nextAt !== tick.tick) return false
+    await this.enqueue([[job]])
+    return this.#atFirst((broker) => broker.fire({ ...tick, job: undefined }))
+  }
+
+  // ── the record half: what attempts write, what listeners hear ──────────────────────────────────────────────────
+
+  write(notes: readonly Note[]): Promise<readonly ('ok' | 'lost')[]> {
+    return this.#byId(notes, (broker, own) => broker.write(own))
+  }
+
+  logs(id: string, afterSeq?: number): Promise<readonly LogLine[]> {
+    return this.#of(id, (broker) => broker.logs(id, afterSeq))
+  }
+
+  steps(id: string): Promise<readonly Step[]> {
+    return this.#of(id, (broker) => broker.steps(id))
+  }
+
+  async events(listener: (events: readonly JobEvent[]) => void, signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#shards.map(({ broker }) => broker.events(listener, signal)))
+  }
+
+  async counters(fromAt: number, toAt: number): Promise<readonly CounterRow[]> {
+    return mergeCounters(await this.#each((broker) => broker.counters(fromAt, toAt)))
+  }
+
+  // ── over the shards ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #opened(): readonly Shard[] {
+    if (this.#state !== 'open') throw this.#closedError()
+    return this.#shards
+  }
+
+  #closedError(): OffstageError {
+    const what = this.#state === 'new' ? 'is not open yet' : 'was closed'
+    return new OffstageError('BROKER_CLOSED', `the ${this.name} broker ${what}`)
+  }
+
+  async #atFirst<T>(call: (broker: Broker) => Promise<T>): Promise<T> {
+    this.#opened()
+    return this.#first.call(call)
+  }
+
+  async #each<T>(call: (broker: Broker, shard: number) => Promise<T>): Promise<T[]> {
+    return all(this.#opened().map((shard, i) => shard.call((broker) => call(broker, i))))
+  }
+
+  async #of<T>(id: string, call: (broker: Broker) => Promise<T>): Promise<T> {
+    return (this.#opened()[this.#placement.shardOf(id)] as Shard).call(call)
+  }
+
+  async #byId<T extends { readonly id: string }, A>(
+    items: readonly T[],
+    call: (broker: Broker, items: readonly T[]) => Promise<readonly A[]>,
+  ): Promise<readonly A[]> {
+    const ask = (shard: Shard, own: readonly T[]): Promise<readonly A[]> =>
+      shard.call((broker) => call(broker, own))
+    return eachShare(this.#opened(), this.#placement.shardOf, items, ({ id }) => id, ask)
+  }
+
+  async #steer(call: Steering, selection: JobSelection): Promise<SelectionAnswer> {
+    return steer(this.#opened(), this.#placement.shardOf, call, selection)
+  }
+
+  /** The shards that may be claimed from, in the order of asking. */
+  #order(): Shard[] {
+    const awake = this.#awake()
+    return this.#turns.order().flatMap((index) => awake.find((shard) => shard.index === index) ?? [])
+  }
+
+  /** All but those that failed lately; all where none is left. */
+  #awake(): readonly Shard[] {
+    const awake = this.#opened().filter(({ rests }) => !rests)
+    return awake.length === 0 ? this.#opened() : awake
+  }
+
+  /** A step of upkeep that nobody waits for: when it is answered, the shard takes part again. */
+  #try(shard: Shard): void {
+    if (this.#tried.has(shard)) return
+    this.#tried.add(shard)
+    const done = (): void => void this.#tried.delete(shard)
+    // Why it fails is told by `health`, and by each call that needs this shard.
+    shard.callSoon((broker) => broker.maintain()).then(done, done)
+  }
+
+  async #searchSuspects(sweep: Sweep): Promise<void> {
+    const now = this.#clock.monotonic()
+    if (!sweep.lacksSuspect || now < this.#suspectsAt) return
+    this.#suspectsAt = now + this.#suspectsEveryMs
+    await sweep.searchSuspects()
+  }
+
+  /** A shard may have a name of its own for its part of the namespace. */
+  #own(record: JobRecord): JobRecord {
+    return record.namespace === this.namespace ? record : { ...record, namespace: this.namespace }
+  }
+}
