@@ -219,6 +219,50 @@ describe('many jobs', () => {
   })
 })
 
+describe('a broker that places ids', () => {
+  /** Its jobs live in rooms, by the end of their ids. */
+  class PlacingMemory extends TrippingBroker {
+    readonly places = new Set<string>()
+
+    place(spec: JobSpec): string {
+      const room = spec.unique === undefined ? 'hall' : 'cellar'
+      this.places.add(room)
+      return spec.id.endsWith(room) ? spec.id : `${spec.id}-${room}`
+    }
+  }
+
+  let placing: PlacingMemory
+
+  beforeEach(async () => {
+    placing = new PlacingMemory()
+    broker = placing
+    await broker.open()
+  })
+
+  test('is asked for ids that were made here, and the handle has them', async () => {
+    const handle = await client.enqueue(task(), 1)
+    expect(handle.id).toMatch(/-hall$/)
+    expect(await handle.state()).toBe('ready')
+    const unique = await client.enqueue(task({ unique: { by: String } }), 1)
+    expect(unique.id).toMatch(/-cellar$/)
+  })
+
+  test('is not asked for ids of users', async () => {
+    expect((await client.enqueue(task(), 1, { id: 'mine' })).id).toBe('mine')
+    const many = await client.enqueueMany(task(), [1, 2], (n) => (n === 1 ? { id: 'own' } : {}))
+    expect(many.map(({ id }) => id.replace(/^.*-/, ''))).toEqual(['own', 'hall'])
+    expect([...placing.places]).toEqual(['hall'])
+  })
+
+  test('gets the same ids again after an answer that was lost', async () => {
+    placing.failures.push({ after: away() })
+    const handle = await client.enqueue(task(), 1)
+    expect(handle.duplicate).toBe(false)
+    expect(await inputs()).toHaveLength(1)
+    expect(broker.trips).toHaveLength(2)
+  })
+})
+
 describe('calls of several tasks', () => {
   test('are stored all or none', async () => {
     await client.enqueue(task({ name: 'other' }), 1, { id: 'taken' })

@@ -1,7 +1,6 @@
 // The producing side: calls are checked, prepared and sent, and their jobs answered as handles.
 import type { EnqueuedJob } from '../broker/message.ts'
 import { OffstageError } from '../errors/error.ts'
-import type { JobSpec } from '../job/record.ts'
 import { publish } from '../runtime/channels.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { Call } from '../task/call.ts'
@@ -13,7 +12,7 @@ import { prepareJob } from '../task/prepare.ts'
 import type { Connection } from './connection.ts'
 import { Gate } from './gate.ts'
 import { type HandleContext, JobHandle } from './handle.ts'
-import { CHUNK, Sender } from './sender.ts'
+import { CHUNK, type Ready, Sender } from './sender.ts'
 import { Watcher } from './watcher.ts'
 
 /** A call with its types erased. */
@@ -21,13 +20,6 @@ interface Order {
   readonly definition: Definition
   readonly input: unknown
   readonly options: JobOptions | undefined
-}
-
-/** A job ready to be sent. */
-interface Ready {
-  readonly spec: JobSpec
-  /** The id was made here: nobody else can have sent it. */
-  readonly generated: boolean
 }
 
 type Send = (ready: readonly Ready[]) => Promise<readonly EnqueuedJob[]>
@@ -184,7 +176,7 @@ export class Client {
   }
 
   async #sendGroup(ready: readonly Ready[]): Promise<readonly EnqueuedJob[]> {
-    const { answer, repeated } = await this.#sender.send(ready.map(({ spec }) => spec))
+    const { answer, repeated } = await this.#sender.send(ready)
     if (!answer.ok) {
       const { code, message, id } = answer
       throw new OffstageError(code, message, { details: { id } })

@@ -1,6 +1,8 @@
 // Brings groups of jobs to the broker. Groups of many callers share a trip, and a trip that the broker could not take
 // is repeated for a while with the same ids, which stores nothing twice (law 9).
+import type { Broker } from '../broker/contract.ts'
 import type { GroupAnswer } from '../broker/message.ts'
+import { isPlacing } from '../broker/placing.ts'
 import { hasCode } from '../errors/error.ts'
 import type { JobSpec } from '../job/record.ts'
 import { Batcher } from '../runtime/batcher.ts'
@@ -16,7 +18,14 @@ const RETRY_MS = 5_000
 const FIRST_BACKOFF_MS = 25
 const MAX_BACKOFF_MS = 500
 
-type Group = readonly JobSpec[]
+/** A job ready to be sent. */
+export interface Ready {
+  readonly spec: JobSpec
+  /** The id was made here: nobody else can have sent it, and the broker may have it placed. */
+  readonly generated: boolean
+}
+
+type Group = readonly Ready[]
 
 export interface Sent {
   readonly answer: GroupAnswer
@@ -48,7 +57,7 @@ export class Sender {
     for (let backoffMs = FIRST_BACKOFF_MS, tries = 1; ; tries++) {
       try {
         const broker = await this.#connection.broker()
-        const answers = await broker.enqueue(groups)
+        const answers = await broker.enqueue(specsOf(broker, groups))
         const repeated = tries > 1
         return answers.map((answer) => ({ answer, repeated }))
       } catch (error) {
@@ -59,6 +68,16 @@ export class Sender {
       }
     }
   }
+}
+
+/** A placed id is the same for each trip of a job, so that a repeated one stores nothing twice. */
+function specsOf(broker: Broker, groups: readonly Group[]): JobSpec[][] {
+  if (!isPlacing(broker)) return groups.map((group) => group.map(({ spec }) => spec))
+  const placed = ({ spec, generated }: Ready): JobSpec => {
+    const id = generated ? broker.place(spec) : spec.id
+    return id === spec.id ? spec : { ...spec, id }
+  }
+  return groups.map((group) => group.map(placed))
 }
 
 /** What may pass within seconds. A full disk or a wrong mode waits for a person, so its caller hears of it at once. */
