@@ -5,6 +5,7 @@ import { networkCases } from './cases-network.ts'
 import { processCases } from './cases-processes.ts'
 import { serverCases } from './cases-server.ts'
 import { uniqueCases } from './cases-unique.ts'
+import { soak } from './soak.ts'
 import type { FaultCase } from './suite.ts'
 
 export const cases: readonly FaultCase[] = [
@@ -13,4 +14,5 @@ export const cases: readonly FaultCase[] = [
   ...serverCases,
   ...contentCases,
   ...uniqueCases,
+  soak,
 ]

@@ -98,9 +98,9 @@ export class Fleet {
   }
 
   /** An app in this process. Whoever asks for it closes it. */
-  async app(options: Omit<AppOptions, 'broker'> = {}): Promise<App> {
+  async app(options: AppOptions = {}): Promise<App> {
     const { offstage } = (await import(moduleUrl('index'))) as Library
-    return offstage({ ...options, broker: this.broker })
+    return offstage({ broker: this.broker, ...options })
   }
 
   /** The broker itself. Whoever asks for it closes it. */

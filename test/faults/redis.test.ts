@@ -1,11 +1,11 @@
-// The fault tests on Redis, each on a server of its own, and what is Redis's own: scripts that are gone, no memory left,
-// a primary that became a replica.
+// The fault tests on Redis, each on a server of its own, and those that only Redis has.
 import { lua } from '../../src/brokers/redis/lua.generated.ts'
 import { scripts } from '../../src/brokers/redis/scripts.ts'
-import { startRedis } from '../support/redis-server.ts'
+import { type RedisSentinel, startRedis, startSentinel } from '../support/redis-server.ts'
 import { redisServerMissing } from '../support/servers.ts'
 import { cases } from './cases.ts'
-import { type Durability, faultTests } from './suite.ts'
+import { redisCases, sentinelCase } from './cases-redis.ts'
+import { type Durability, type FaultServer, faultTests } from './suite.ts'
 
 const STORES: { readonly [D in Durability]: { readonly [name: string]: string } } = {
   durable: { appendonly: 'yes', appendfsync: 'always' },
@@ -19,10 +19,12 @@ const marks = (name: 'enqueue' | 'reserve' | 'settle'): readonly string[] => [
   lua[name].slice(0, 100),
 ]
 
+const missing = redisServerMissing()
+
 faultTests(
   'Redis',
   {
-    missing: redisServerMissing(),
+    missing,
     url: (_, server) => `${server?.url}/0?prefix=faults:`,
     server: (durability) => startRedis({ config: STORES[durability] }),
     network: {
@@ -30,5 +32,36 @@ faultTests(
       marks: { enqueue: marks('enqueue'), reserve: marks('reserve'), settle: marks('settle') },
     },
   },
-  cases,
+  [...cases, ...redisCases],
+)
+
+const groups = new WeakMap<FaultServer, RedisSentinel>()
+
+/** A primary with its replica and sentinels, all of which end with it. */
+async function startGroup(): Promise<FaultServer> {
+  const group = await startSentinel()
+  const { primary } = group
+  const server: FaultServer = {
+    port: primary.port,
+    url: group.url,
+    pause: () => primary.pause(),
+    resume: () => primary.resume(),
+    kill: () => primary.kill(),
+    restart: () => primary.restart(),
+    stop: () => group.stop(),
+  }
+  groups.set(server, group)
+  return server
+}
+
+faultTests(
+  'Redis with sentinels',
+  { missing, url: (_, server) => `${server?.url}/0?prefix=faults:&wait=1`, server: startGroup },
+  [
+    sentinelCase(({ server }) => {
+      const group = groups.get(server)
+      if (group === undefined) throw new Error('a server without sentinels')
+      return group
+    }),
+  ],
 )

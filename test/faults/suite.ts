@@ -80,6 +80,10 @@ export class Arena {
     return this.#server
   }
 
+  /** Whether the broker has what a case may use beyond what it needs. */
+  readonly has = (need: 'server' | 'network'): boolean =>
+    this.#server !== undefined && (need === 'server' || this.#options.network !== undefined)
+
   get marks(): NonNullable<FaultOptions['network']>['marks'] {
     return this.#network.marks
   }
