@@ -1,7 +1,7 @@
 // Runs a suite: every figure in a fresh process on a fresh file or an emptied server, several rounds with the systems in
 // turn (a slow moment of the machine hits all alike), and writes the medians with the machine and the date to `results/`.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, cpus, release, tmpdir, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -51,12 +51,14 @@ const loader = Number(/\d+/.exec(nodeVersion)?.[0]) < STRIPS_TYPES ? ['--import'
 
 const server = suite.server === 'redis' ? await startRedis({ config: SERVER }) : undefined
 const measured = new Map<string, { [value: string]: number }[]>()
+const profiles: string[] = []
 try {
   await measure(suite, server)
   const report = await render(suite, server)
   process.stdout.write(report)
-  const isPart = only !== undefined || systems !== undefined || flags.quick || flags.profile
-  if (!isPart && !flags['no-record']) record(report)
+  // What was narrowed down by hand is for the eye only.
+  const isWhole = flags.only === undefined && flags.systems === undefined && !flags.quick
+  if (isWhole && !flags['no-record']) record(report)
 } finally {
   await server?.stop()
 }
@@ -77,10 +79,10 @@ async function measure(suite: Suite, server: RedisServer | undefined): Promise<v
             ? `sqlite:${folder}/bench.db`
             : `${server.url}?prefix=bench-${measured.size}-${round}`
         const given = [`system=${system}`, `broker=${broker}`, ...suite.args, ...figure.args]
-        measured.set(call, [
-          ...(measured.get(call) ?? []),
-          once(figure, [...given, ...(figure.argsOf[system] ?? [])]),
-        ])
+        const profile = `${folder}/profile`
+        const values = once(figure, [...given, ...(figure.argsOf[system] ?? [])], profile)
+        measured.set(call, [...(measured.get(call) ?? []), values])
+        if (existsSync(profile)) profiles.push(readFileSync(profile, 'utf8'))
         rmSync(folder, { recursive: true, force: true })
         await server?.cli('FLUSHALL', 'SYNC')
       }
@@ -92,7 +94,7 @@ function key({ script, args }: Figure, system = ''): string {
   return [script, ...args, system].join(' ').trim()
 }
 
-function once(figure: Figure, args: readonly string[]): { [value: string]: number } {
+function once(figure: Figure, args: readonly string[], profile: string): { [value: string]: number } {
   const script = new URL(`./figures/${figure.script}.ts`, import.meta.url).pathname
   const scale = flags.quick ? [`scale=${QUICK_SCALE}`] : []
   try {
@@ -104,7 +106,7 @@ function once(figure: Figure, args: readonly string[]): { [value: string]: numbe
         ...process.env,
         // The figures measure what is built and published, not the sources that the project's own paths lead to.
         TSX_TSCONFIG_PATH: new URL('./tsconfig.json', import.meta.url).pathname,
-        ...(flags.profile ? { BENCH_PROFILE: '1' } : {}),
+        ...(flags.profile ? { BENCH_PROFILE: profile } : {}),
       },
     })
     return JSON.parse(out.trim().split('\n').at(-1) ?? '{}') as { [value: string]: number }
@@ -127,15 +129,16 @@ async function render(suite: Suite, server: RedisServer | undefined): Promise<st
   const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()} ${arch()}, Node ${nodeVersion}`
   const counts = `Medians of ${rounds} ${rounds === 1 ? 'round' : 'rounds'}; ${suite.conditions}.`
   return [
-    `# ${name}, ${today()}`,
+    `# ${name}${flags.profile ? ', profile' : ''}, ${today()}`,
     '',
     `${machine}. ${counts}`,
     ...(server === undefined ? [] : ['', await aboutServer(server)]),
     ...(suite.peers ? ['', aboutPeers()] : []),
     ...(flags.quick ? ['', 'A quick look: a tenth of the jobs, one round. Not to be quoted.'] : []),
     '',
-    ...table(rows),
-    '',
+    ...(flags.profile
+      ? profiles.map((text) => `\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`)
+      : [...table(rows), '']),
   ].join('\n')
 }
 
@@ -159,7 +162,7 @@ function readJson(path: string): unknown {
 }
 
 function record(report: string): void {
-  const file = `${name}-${today()}.md`
+  const file = `${name}-${flags.profile ? 'profile-' : ''}${today()}.md`
   writeFileSync(new URL(`./results/${file}`, import.meta.url), report)
   process.stderr.write(`recorded in bench/results/${file}\n`)
 }

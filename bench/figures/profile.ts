@@ -1,13 +1,16 @@
 // Where the time of a measured part goes: this process's main thread by module and by function, and the Redis server by
 // command, with the share of a core that each of them was busy. The busier of the two is the limit.
+import { appendFileSync } from 'node:fs'
 import type { Profiler } from 'node:inspector'
 import { Session } from 'node:inspector/promises'
+import { basename } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { args } from './support.ts'
 
 type Node = Profiler.ProfileNode
 
-export async function profiled(run: () => Promise<unknown>): Promise<number> {
+/** How many seconds `run` takes; where they went is added to the file. */
+export async function profiled(file: string, run: () => Promise<unknown>): Promise<number> {
   const server = args.broker?.startsWith('redis:') ? await watchServer(args.broker) : undefined
   const session = new Session()
   session.connect()
@@ -23,14 +26,17 @@ export async function profiled(run: () => Promise<unknown>): Promise<number> {
   const { user, system } = process.cpuUsage(cpu)
   const { profile } = await session.post('Profiler.stop')
   session.disconnect()
+  const what = ['mode', 'jobs', 'call', 'concurrency', 'scale'].flatMap((name) =>
+    args[name] ? `${name} ${args[name]}` : [],
+  )
   const said = [
-    `${args.system}: ${seconds.toFixed(2)} s`,
+    `${basename(process.argv[1] ?? '', '.ts')}, ${args.system}: ${seconds.toFixed(2)} s (${what.join(', ')})`,
     `Node: event loop busy ${percent(busy)}, all threads ${percent((user + system) / 1e6 / seconds)} of a core`,
     ...((await server?.(seconds)) ?? []),
     ...table('self time by module', byKey(profile, moduleOf), 12),
     ...table('self time by function', byKey(profile, functionOf), 25),
   ]
-  process.stderr.write(`${said.join('\n')}\n\n`)
+  appendFileSync(file, `${said.join('\n')}\n\n`)
   return seconds
 }
 
@@ -65,11 +71,12 @@ function moduleOf({ callFrame: { url, functionName } }: Node): string {
 }
 
 function functionOf(node: Node): string {
-  const { functionName, lineNumber } = node.callFrame
+  const { functionName, lineNumber, url } = node.callFrame
   const module = moduleOf(node)
-  return module.startsWith('(')
-    ? functionName
-    : `${functionName || '(anonymous)'}  ${module}:${lineNumber + 1}`
+  const name = functionName || '(anonymous)'
+  if (url === '') return name
+  const file = module.endsWith(basename(url)) ? module : `${module} ${basename(url)}`
+  return `${name}  ${file}:${lineNumber + 1}`
 }
 
 /** Forgets the server's statistics; the answer tells what they are after so many seconds. */

@@ -37,9 +37,10 @@ export async function fill(system: System, amount: number, call = 1_000): Promis
   for (let left = amount; left > 0; left -= call) await system.enqueueMany(inputs(Math.min(left, call)))
 }
 
-/** How many seconds `run` takes. Under `--profile` it also tells on stderr where they went. */
+/** How many seconds `run` takes. Under `--profile` it also tells where they went. */
 export async function timed(run: () => Promise<unknown>): Promise<number> {
-  if (process.env.BENCH_PROFILE !== undefined) return (await import('./profile.ts')).profiled(run)
+  const file = process.env.BENCH_PROFILE
+  if (file !== undefined) return (await import('./profile.ts')).profiled(file, run)
   const start = performance.now()
   await run()
   return (performance.now() - start) / 1_000
