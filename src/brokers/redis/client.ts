@@ -6,7 +6,7 @@
 // A call waits a little for a lost connection to come back, and then rejects; what was under way when a connection
 // ended rejects at once, since nobody knows whether it was done. Nothing is sent twice but what a server said it did
 // not run (a moved slot, a script that it lacks).
-import { OffstageError } from '../../errors/error.ts'
+import { hasCode, OffstageError } from '../../errors/error.ts'
 import { ClusterRouter } from './cluster.ts'
 import { type Connection, type ConnectOptions, connect } from './connection.ts'
 import { turnOf, unavailable } from './errors.ts'
@@ -14,7 +14,7 @@ import { loadIoredis, type MakeWire } from './ioredis.ts'
 import type { Link, LinkOptions } from './link.ts'
 import { type Access, type Address, nameOf, type Settings } from './options.ts'
 import { type Router, SingleRouter } from './router.ts'
-import { Sentinels } from './sentinel.ts'
+import { SentinelRouter } from './sentinel.ts'
 import {
   type Configured,
   checkPolicy,
@@ -307,15 +307,8 @@ class Client implements RedisClient {
     switch (target.mode) {
       case 'single':
         return new SingleRouter({ ...options, locate: () => Promise.resolve(target.address) })
-      case 'sentinel': {
-        const { sentinels, primary, sentinelAccess } = target
-        const found = new Sentinels({
-          sentinels,
-          primary,
-          connect: (address, signal) => this.#probe(make, address, signal, sentinelAccess),
-        })
-        return new SingleRouter({ ...options, locate: (signal) => found.locate(signal) })
-      }
+      case 'sentinel':
+        return this.#makeSentinelRouter(make, target, options)
       case 'cluster':
         return new ClusterRouter({
           ...options,
@@ -325,6 +318,40 @@ class Client implements RedisClient {
       case 'client':
         throw new OffstageError('BROKER_UNSUPPORTED', 'a ready client is not supported yet')
     }
+  }
+
+  #makeSentinelRouter(
+    make: MakeWire,
+    { sentinels, primary, sentinelAccess }: Extract<Settings['target'], { mode: 'sentinel' }>,
+    options: Omit<LinkOptions, 'locate'>,
+  ): Router {
+    const { clock, silenceMs, access } = this.#settings
+    const own = sentinelAccess.password === undefined && access.password !== undefined
+    return new SentinelRouter(options, {
+      sentinels,
+      primary,
+      clock,
+      silenceMs,
+      connect: async (address, signal) => {
+        try {
+          return await this.#probe(make, address, signal, sentinelAccess)
+        } catch (error) {
+          // Sentinels mostly have no password, or that of the server.
+          if (!own || !hasCode(error, 'BROKER_AUTH')) throw error
+          return this.#probe(make, address, signal, { ...access, db: 0 })
+        }
+      },
+      /** Whoever is connected to another server than this one leaves it. */
+      moved: (address) => {
+        const why = unavailable(`the primary is ${nameOf(address)} by the word of a sentinel`)
+        for (const link of [...(this.#router?.links() ?? []), ...(this.#subscriptions?.links() ?? [])]) {
+          const connection = link.connection
+          if (connection !== undefined && nameOf(connection.address) !== nameOf(address))
+            link.leave(connection, why)
+          link.hurry()
+        }
+      },
+    })
   }
 
   #makeSubscriptions(router: Router): Subscriptions {

@@ -188,7 +188,7 @@ async function handshake(
       },
     )
     steps.push(asked)
-  } else steps.push(wire.callBuffer('PING', []))
+  } else step('PING', [])
   const results = await Promise.allSettled(steps)
   for (const result of results) if (result.status === 'rejected') throw result.reason
   return text

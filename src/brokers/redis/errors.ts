@@ -81,6 +81,8 @@ export function fromReply(error: unknown, { server, what, key, access }: Circums
   if (reply === '') return make('BROKER_UNAVAILABLE', `${where} lost the connection during ${what}: ${said}`)
   if (reply === 'MOVED' || reply === 'ASK')
     return make('BROKER_IS_CLUSTER', `${where} is a node of a cluster; write redis+cluster:// in the URL`)
+  if (/cluster support disabled/.test(said))
+    return make('BROKER_NOT_CLUSTER', `${where} is not a node of a cluster; write redis:// in the URL`)
   if (PASSING.has(reply) || /non local key in a cluster node/.test(said))
     return make('BROKER_UNAVAILABLE', `${where} cannot run ${what} now: ${said}`)
   switch (CODES[reply]) {

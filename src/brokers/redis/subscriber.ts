@@ -23,6 +23,8 @@ export class Subscriber {
   /** The connection on which all channels are subscribed. */
   #heardOn: Connection | undefined
   #subscribed = new Set<string>()
+  /** Those that were heard elsewhere before, and have not been told that they may have missed something. */
+  readonly #owed = new Set<Listener>()
   #timer: Timer | undefined
 
   /** @param pinged called after each check, where there is more to check than the connection */
@@ -69,8 +71,10 @@ export class Subscriber {
 
   /** As `add`, for a channel that was heard elsewhere: its listener may have missed some. */
   async move(channel: string, listener: Listener): Promise<void> {
+    // Where there is no connection yet, it is told once there is one.
+    if (this.#link.connection === undefined) this.#owed.add(listener)
     await this.add(channel, listener)
-    if (this.#link.connection !== undefined) listener.onResubscribed()
+    if (!this.#owed.has(listener)) listener.onResubscribed()
   }
 
   async remove(channel: string, listener: Listener): Promise<void> {
@@ -106,7 +110,7 @@ export class Subscriber {
     this.#ping()
     for (const [channel, listeners] of this.#channels) {
       const tell = (): void => {
-        for (const { onResubscribed } of listeners) onResubscribed()
+        for (const listener of listeners) listener.onResubscribed()
       }
       // One that was added while the others were being subscribed.
       if (!this.#subscribed.has(channel))
@@ -114,7 +118,9 @@ export class Subscriber {
           this.#link.leave(connection, why),
         )
       else if (again) tell()
+      else for (const listener of listeners) if (this.#owed.has(listener)) listener.onResubscribed()
     }
+    this.#owed.clear()
   }
 
   async #subscribe(connection: Connection, channel: string): Promise<void> {
