@@ -87,7 +87,7 @@ export class BrokerLink {
     if (typeof broker === 'object') return broker
     const { url, from, baseDir } = locateBroker(broker, { env: process.env, cwd: process.cwd() })
     const { openBroker } = await import('../brokers/open.ts')
-    const made = await openBroker(url, { baseDir, namespace })
+    const made = await openBroker(url, { baseDir, namespace, logger })
     const said = { broker: made.name, namespace: made.namespace, baseDir }
     // Where nobody named a broker, a person should hear where the jobs are.
     if (from === 'default') logger.warn(said, `no broker is named; jobs are kept in ${url}`)

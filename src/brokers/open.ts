@@ -2,6 +2,7 @@
 import type { Broker } from '../broker/contract.ts'
 import { OffstageError } from '../errors/error.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { Logger } from '../runtime/logger.ts'
 
 export interface OpenBrokerOptions {
   /** Where relative paths start. Default the working directory. */
@@ -10,6 +11,8 @@ export interface OpenBrokerOptions {
   readonly namespace?: string | undefined
   /** Broker time, where the broker keeps it itself. Default the system's. */
   readonly clock?: Clock | undefined
+  /** Hears of what a person should know of the broker. Default: nobody does. */
+  readonly logger?: Logger | undefined
 }
 
 type Make = (url: string, options: OpenBrokerOptions) => Promise<Broker>
@@ -28,6 +31,18 @@ const schemes: { readonly [scheme: string]: Make } = {
     const { parseUrl } = await import('./sqlite/options.ts')
     return sqlite({ ...parseUrl(url), baseDir, namespace, clock })
   },
+  redis: openRedis,
+  rediss: openRedis,
+  'redis+sentinel': openRedis,
+  'rediss+sentinel': openRedis,
+  'redis+cluster': openRedis,
+  'rediss+cluster': openRedis,
+}
+
+async function openRedis(url: string, { baseDir, namespace, logger }: OpenBrokerOptions): Promise<Broker> {
+  const { redis } = await import('./redis/redis.ts')
+  const { parseUrl } = await import('./redis/url.ts')
+  return redis({ ...parseUrl(url), baseDir, namespace, logger })
 }
 
 /**

@@ -1,0 +1,52 @@
+// Looks, when the broker opens, whether the keys in its place are its own, and whether it may read them.
+import { OffstageError } from '../../errors/error.ts'
+import { scripts } from './scripts.ts'
+import { run, type Space } from './space.ts'
+
+/** The version of the layout of keys and values that this library writes. */
+export const LAYOUT_VERSION = 1
+/** The oldest that can read what this one writes. */
+const READABLE_BY = 1
+
+/** The keys that every namespace has, and their types. Those that are made for a queue or a job are checked when used. */
+const KEYS: { readonly [name: string]: 'hash' | 'zset' | 'list' } = {
+  meta: 'hash',
+  jobs: 'hash',
+  live: 'hash',
+  kinds: 'hash',
+  queues: 'hash',
+  unique: 'hash',
+  needs: 'hash',
+  rules: 'hash',
+  scopes: 'hash',
+  closed: 'hash',
+  workers: 'hash',
+  seen: 'hash',
+  schedules: 'hash',
+  leases: 'zset',
+  expiries: 'zset',
+  prunes: 'zset',
+  staged: 'zset',
+  fading: 'zset',
+  alive: 'zset',
+  outbox: 'list',
+}
+
+/** @throws STORE_KEY_TAKEN, STORE_TOO_NEW */
+export async function checkKeys(space: Space): Promise<void> {
+  const args = [String(LAYOUT_VERSION), String(READABLE_BY), ...Object.entries(KEYS).flat()]
+  const [answer = '', ...details] = ((await run(space, scripts.open, ...args)) as Buffer[]).map(String)
+  if (answer === 'type') {
+    const [key, there, wanted] = details
+    throw new OffstageError(
+      'STORE_KEY_TAKEN',
+      `the key ${key} holds a ${there} where this library keeps a ${wanted}; nothing was changed. Choose another prefix, or remove the key.`,
+      { details: { key } },
+    )
+  }
+  if (answer === 'newer')
+    throw new OffstageError(
+      'STORE_TOO_NEW',
+      `the namespace '${space.namespace}' can only be read by versions that know layout ${details[0]}; this one knows ${LAYOUT_VERSION}. Update the library.`,
+    )
+}

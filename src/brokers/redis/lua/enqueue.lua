@@ -1,0 +1,17 @@
+--[[
+Stores groups of jobs, each whole or not at all.
+
+KEYS[1]  base of the keys
+ARGV[1]  the groups, packed by `wire-enqueue.ts`: I4 groups, each I4 jobs, each
+         I2c0 id · I2 kind (an index into the following arguments, from 1) · B priority · B codec · I2 flags
+         · d due (a time, or a delay in ms with flag 256) · d expires in (ms) · I4c0 the rest of the record
+ARGV[2…] kinds: `queue\ntask`
+Returns  { letters, extras }: see `enqueueGroups`; no letters where every job was enqueued
+Cost     O(jobs · log n), some ten commands a call and one or two a job
+Caller   client, schedules, workflows, through `redis.ts`
+]]
+local kinds = {}
+for i = 2, #ARGV do kinds[i - 1] = ARGV[i] end
+local letters, extras = enqueueGroups(ARGV[1], kinds)
+sendSignals()
+return { letters, extras }

@@ -1,0 +1,62 @@
+--[[
+Records what became of claimed jobs, and claims the next in the same step.
+
+KEYS[1]  base of the keys
+ARGV[1]  packed by `wire-outcomes.ts`: I4 started, each I2c0 id · I7 token; then I4 outcomes, each
+         I2c0 id · I7 token · B outcome · d ran (ms, -1 never) · B reason · d delay (ms) · I4c0 result or error
+ARGV[2]  a request as in `reserve.lua`, or ''
+Returns  { a letter for each outcome (o ok, l lost), the answer of `reserve` or nothing }
+Cost     O(outcomes · log n), and up to 100 dependents each
+Caller   the worker's settler, through `redis.ts`
+]]
+evenWithoutMemory()
+local text, at = ARGV[1], 1
+local startedCount, outcomeCount
+local started, outcomes, ids = {}, {}, {}
+startedCount, at = unpackFrom('>I4', text, at)
+for i = 1, startedCount do
+  local id, token
+  id, token, at = unpackFrom('>I2c0I7', text, at)
+  started[i] = { id, token }
+  ids[#ids + 1] = id
+end
+outcomeCount, at = unpackFrom('>I4', text, at)
+for i = 1, outcomeCount do
+  local id, token, kind, ranMs, reason, delayMs, payload
+  id, token, kind, ranMs, reason, delayMs, payload, at = unpackFrom('>I2c0I7BdBdI4c0', text, at)
+  outcomes[i] = { id, token, kind, ranMs, reason, delayMs, payload }
+  ids[#ids + 1] = id
+end
+load(ids)
+
+for i = 1, startedCount do
+  local job = jobs[started[i][1]]
+  if job and job.state == ACTIVE and job.token == started[i][2] then markStarted(job) end
+end
+
+-- An outcome that was recorded with the same token is answered as before, also after the record is gone.
+local function isRepeated(job, id, token, kind)
+  if token == 0 then return false end
+  if job and job.settledToken == token and job.settledKind == kind then return true end
+  local tomb = call('GET', B .. 'tomb:' .. id)
+  if not tomb then return false end
+  local tombKind, tombToken = unpackFrom('>BI7', tomb)
+  return tombKind == kind and tombToken == token
+end
+
+local letters = {}
+for i = 1, outcomeCount do
+  local id, token, kind, ranMs, reason, delayMs, payload = unpack(outcomes[i])
+  local job = jobOf(id)
+  if job and job.state == ACTIVE and job.token == token then
+    settleOne(job, token, kind, ranMs, reason, delayMs, payload)
+    if parcels[1] then spread() end
+    letters[i] = 'o'
+  else
+    letters[i] = isRepeated(job, id, token, kind) and 'o' or 'l'
+  end
+end
+local answer = { table.concat(letters) }
+if ARGV[2] ~= '' then answer[2] = reserve(ARGV[2]) end
+sendSignals()
+return answer

@@ -1,0 +1,77 @@
+// The Redis broker as the laws' suite and the properties want it: a prefix of its own a namespace, on a private server
+// that can be stopped.
+import { randomBytes } from 'node:crypto'
+import type { Broker } from '../../src/broker/contract.ts'
+import { createRedisClient } from '../../src/brokers/redis/client.ts'
+import { packId } from '../../src/brokers/redis/ids.ts'
+import { readOptions } from '../../src/brokers/redis/options.ts'
+import { type RedisOptions, redis } from '../../src/brokers/redis/redis.ts'
+import { parseUrl } from '../../src/brokers/redis/url.ts'
+import type { BrokerHarness } from '../../src/laws/index.ts'
+import { type RedisServer, startRedis } from './redis-server.ts'
+
+export interface RedisHarnessOptions {
+  readonly name?: string | undefined
+  /** Default: a private one, which the harness starts and stops. */
+  readonly server?: RedisServer | undefined
+  readonly options?: Partial<RedisOptions> | undefined
+}
+
+export async function redisHarness({
+  name = 'redis',
+  server: given,
+  options = {},
+}: RedisHarnessOptions = {}): Promise<BrokerHarness> {
+  const server = given ?? (await startRedis())
+  const client = createRedisClient(readOptions(server.url))
+  await client.open()
+  const opened = new WeakMap<object, RedisOptions>()
+  const open = async (wanted: RedisOptions): Promise<Broker> => {
+    const broker = redis(wanted)
+    opened.set(broker, wanted)
+    await broker.open()
+    return broker
+  }
+  const optionsOf = (broker: object): RedisOptions => {
+    const found = opened.get(broker)
+    if (found === undefined) throw new Error('the harness did not open this broker')
+    return found
+  }
+  return {
+    name,
+    capabilities: redis({ ...parseUrl(server.url), ...options }).capabilities,
+    open: () =>
+      open({ ...parseUrl(server.url), ...options, prefix: `laws-${randomBytes(6).toString('hex')}:` }),
+    another: (broker) => open(optionsOf(broker)),
+    location: (broker) => ({
+      module: new URL('./redis-connect.ts', import.meta.url).href,
+      options: optionsOf(broker),
+      execArgv: ['--import', 'tsx'],
+    }),
+    damage: async (broker, id) => {
+      const { prefix } = optionsOf(broker)
+      const key = `${prefix}{default}:jobs`
+      await client.command(key, 'HSET', [key, packId(id), Buffer.from('damaged')])
+    },
+    outage: async (broker, ms) => {
+      server.pause()
+      // As every worker does all the time: somebody waits for an answer meanwhile.
+      const waiting = broker.maintain().catch(() => undefined)
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      server.resume()
+      await waiting
+    },
+    commands: async () => commandCount(String(await client.command('', 'INFO', ['commandstats']))),
+    dispose: async () => {
+      await client.close()
+      if (given === undefined) await server.stop()
+    },
+  }
+}
+
+/** Commands that were run so far, those of scripts included. */
+function commandCount(stats: string): number {
+  let count = 0
+  for (const [, calls] of stats.matchAll(/calls=(\d+)/g)) count += Number(calls)
+  return count
+}
