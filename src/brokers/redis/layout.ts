@@ -22,7 +22,7 @@ export const LIVE_FLAG = { suspect: 2, cancelling: 4, started: 16 } as const
 
 export const HEAD_BYTES = 20
 
-export const outcomeKinds = [
+export const outcomeKinds: readonly AttemptRecord['outcome'][] = [
   'succeeded',
   'retry',
   'failed',
@@ -31,7 +31,7 @@ export const outcomeKinds = [
   'unknown',
   'cancelled',
   'crashed',
-] as const satisfies readonly AttemptRecord['outcome'][]
+]
 
 export function outcomeNumber(kind: Outcome['kind']): number {
   return outcomeKinds.indexOf(kind) + 1
