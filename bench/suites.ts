@@ -206,7 +206,14 @@ const redis: readonly Figure[] = [
     'ratio',
   ),
   figure('idle', 'CPU of an idle worker over 30 s (one round)', '% of a core', [], idle, 'percent'),
-  figure('idle-commands', 'commands that it sends meanwhile', '/s', [], idle, 'commands'),
+  figure(
+    'idle-commands',
+    'commands that Redis runs for it meanwhile, those in scripts too',
+    '/s',
+    [],
+    idle,
+    'commands',
+  ),
 ]
 
 export const suites: { readonly [name: string]: Suite } = {

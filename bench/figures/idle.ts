@@ -1,5 +1,5 @@
 // What a worker costs while there is nothing to do: CPU time of the whole process, its threads included, and on Redis
-// the commands that it sends.
+// the commands that the server runs for it, those in scripts included.
 import { setTimeout as pause } from 'node:timers/promises'
 import { args, count, open, print } from './support.ts'
 

@@ -31,7 +31,7 @@ async function drain(processes: number, name: string): Promise<number> {
       worker.on('message', (at: number) => {
         started[index] = (started[index] ?? 0) + STEP
         const total = started.reduce((sum, each) => sum + each, 0)
-        if (begun === undefined && started.every((each) => each >= 5 * STEP)) begun = { at, total }
+        if (begun === undefined && started.every((each) => each >= 2 * STEP)) begun = { at, total }
         if (total < jobs * 0.9) return
         if (begun === undefined) reject(new Error('a worker came too late for this backlog'))
         else resolve(((total - begun.total) / (at - begun.at)) * 1_000)
