@@ -7,12 +7,15 @@ import type { Shard } from './sharded-shard.ts'
 
 const MAX_LIMIT = 1_000
 /** How often a page goes back to shards whose jobs it has used up; then it is answered as it is. */
-const MAX_ROUNDS = 4
+const MAX_ROUNDS = 5
 
-/** Where a page goes on in one shard: the shard's own cursor, and the last job that was answered of what follows it. */
+/** Where a page goes on in one shard: the shard's own cursor, and how far what follows it has been answered. */
 interface Position {
   cursor: string | undefined
+  /** Sequence number of the last job that was answered. */
   seq: number | undefined
+  /** How many that follow the cursor have been answered. */
+  answered: number
   /** Nothing follows. */
   ended: boolean
 }
@@ -23,8 +26,8 @@ interface Source extends Position {
   jobs: JobRecord[]
   /** The shard's cursor behind `jobs`. */
   next: string | undefined
-  /** `jobs` are what follows the position. */
-  read: boolean
+  /** How many follow the cursor as far as was read; undefined where nothing was. */
+  read: number | undefined
 }
 
 /**
@@ -41,7 +44,7 @@ export async function list(shards: readonly Shard[], request: ListRequest): Prom
       shard: shards[i] as Shard,
       jobs: [],
       next: undefined,
-      read: false,
+      read: undefined,
     }),
   )
   const found: JobRecord[] = []
@@ -50,7 +53,7 @@ export async function list(shards: readonly Shard[], request: ListRequest): Prom
     if (round > MAX_ROUNDS && empty.length > 0) break
     const left = limit - found.length
     const share = round === 1 ? Math.min(left, 2 * Math.ceil(left / sources.length) + 2) : left
-    await all(empty.map((source) => read(source, { ...request, limit: share }, newest)))
+    await all(empty.map((source) => read(source, request, share, newest)))
     const more = take(sources, found, limit, newest)
     if (!more) break
   }
@@ -59,14 +62,16 @@ export async function list(shards: readonly Shard[], request: ListRequest): Prom
 }
 
 /** Reads on in a shard, behind what was answered of it. */
-async function read(source: Source, request: ListRequest, newest: boolean): Promise<void> {
-  if (source.read) {
+async function read(source: Source, request: ListRequest, share: number, newest: boolean): Promise<void> {
+  if (source.read !== undefined) {
     source.cursor = source.next
-    source.seq = undefined
+    source.answered = 0
   }
-  const { cursor, seq } = source
-  const page = await source.shard.call((broker) => broker.list({ ...request, cursor }))
-  source.read = true
+  const { cursor, seq, answered } = source
+  // What was answered is read again with the rest, unless it is much more: then only it is, for the cursor behind it.
+  const limit = answered > 2 * share ? answered : answered + share
+  const page = await source.shard.call((broker) => broker.list({ ...request, limit, cursor }))
+  source.read = page.jobs.length
   source.next = page.cursor
   // Sequence numbers grow in the order of enqueueing, which is the order of the page.
   source.jobs = page.jobs.filter((job) => seq === undefined || (newest ? job.seq < seq : job.seq > seq))
@@ -99,25 +104,29 @@ function isBefore(a: Source, b: Source, newest: boolean): boolean {
 
 /** A shard of which all that was read was answered goes on at its own cursor. */
 function writeCursor(sources: readonly Source[]): string {
-  const positions = sources.map(({ ended, read: known, jobs, next, cursor, seq }) => {
+  const positions = sources.map(({ ended, read: known, jobs, next, cursor, seq, answered }) => {
     if (ended) return 0
-    const [at, behind] = known && jobs.length === 0 ? [next, undefined] : [cursor, seq]
-    return behind === undefined ? [at ?? null] : [at ?? null, behind]
+    if (known === undefined) return [cursor ?? null, seq ?? null, answered]
+    return jobs.length === 0
+      ? [next ?? null, seq ?? null, 0]
+      : [cursor ?? null, seq ?? null, known - jobs.length]
   })
   return Buffer.from(JSON.stringify(positions)).toString('base64url')
 }
 
 function readCursor(cursor: string | undefined, shards: number): Position[] {
-  if (cursor === undefined)
-    return Array.from({ length: shards }, () => ({ cursor: undefined, seq: undefined, ended: false }))
+  const start: Position = { cursor: undefined, seq: undefined, answered: 0, ended: false }
+  if (cursor === undefined) return Array.from({ length: shards }, () => ({ ...start }))
   const positions = parsed(cursor)
   if (!Array.isArray(positions) || positions.length !== shards) throw badCursor()
   return positions.map((position: unknown): Position => {
-    if (position === 0) return { cursor: undefined, seq: undefined, ended: true }
-    const [at, seq]: unknown[] = Array.isArray(position) ? position : [0]
-    const plain = at === null || typeof at === 'string'
-    if (!plain || (seq !== undefined && typeof seq !== 'number')) throw badCursor()
-    return { cursor: at ?? undefined, seq, ended: false }
+    if (position === 0) return { ...start, ended: true }
+    if (!Array.isArray(position) || position.length !== 3) throw badCursor()
+    const [at, seq, answered]: unknown[] = position
+    if (at !== null && typeof at !== 'string') throw badCursor()
+    if (seq !== null && typeof seq !== 'number') throw badCursor()
+    if (typeof answered !== 'number' || !(answered >= 0 && answered <= MAX_LIMIT)) throw badCursor()
+    return { cursor: at ?? undefined, seq: seq ?? undefined, answered, ended: false }
   })
 }
 
