@@ -1,15 +1,23 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, test } from 'vitest'
 import { NetProxy } from '../../../test/faults/proxy.ts'
 import { inTime, now, until } from '../../../test/faults/time.ts'
-import { startRedis } from '../../../test/support/redis-server.ts'
+import { freePort } from '../../../test/support/ports.ts'
+import { startCluster, startRedis } from '../../../test/support/redis-server.ts'
 import { redisMissing, redisServerMissing, redisUrl } from '../../../test/support/servers.ts'
 import type { LogFields } from '../../runtime/logger.ts'
 import { createRedisClient, type RedisClient, type Script } from './client.ts'
+import { loadIoredis, type ReadyClient } from './ioredis.ts'
 import { type RedisOptions, readOptions } from './options.ts'
 import { parseUrl } from './url.ts'
+
+type Ioredis = Pick<typeof import('ioredis'), 'Redis' | 'Cluster'>
 
 const KEY = 'offstage:{t}:'
 const cleanups: (() => unknown)[] = []
@@ -154,6 +162,104 @@ describe.skipIf(redisMissing())('on a server', () => {
     await client.close()
     expect((await blocked).code).toBe('BROKER_CLOSED')
   })
+})
+
+describe.skipIf(redisServerMissing()).each([
+  ['6', (): Promise<Ioredis> => import('ioredis')],
+  // The shapes that are used here are the same in both.
+  ['5', (): Promise<Ioredis> => import('ioredis5') as unknown as Promise<Ioredis>],
+])('a client of ioredis %s that is handed in', (_, load) => {
+  test('is worked through, listened beside, and left open', async () => {
+    const server = await privateServer()
+    const { Redis } = await load()
+    const given = new Redis(server.port, '127.0.0.1')
+    cleanups.push(() => given.disconnect())
+    const client = createRedisClient(readOptions({ client: given }))
+    await client.open()
+    expect(client.server).toMatchObject({ mode: 'single', role: 'primary' })
+    const bytes = Buffer.from([0, 255])
+    expect(await client.run(echo, KEY, [bytes])).toEqual([Buffer.from(KEY), bytes, 5])
+    const heard: string[] = []
+    await client.subscribe(
+      KEY,
+      'c',
+      (message) => heard.push(message.toString()),
+      () => heard.push('!'),
+    )
+    await client.command(KEY, 'PUBLISH', ['c', 'one'])
+    await until('it is heard', () => heard.includes('one'))
+    await server.restart()
+    await until('it works again', async () => client.run(echo, KEY, ['a']).catch(() => undefined))
+    await until('it listens again', () => heard.includes('!'))
+    const blocked = failureOf(client.command(KEY, 'BLPOP', ['none', '2']))
+    await client.close()
+    expect((await blocked).code).toBe('BROKER_CLOSED')
+    expect(await given.ping()).toBe('PONG')
+    await until('only its own connection is left', async () => {
+      const list = (await server.cli('CLIENT', 'LIST')).split('\n')
+      return list.filter((line) => !line.includes('cmd=client')).length === 1
+    })
+  })
+
+  test('that is not connected is told within the time to connect', async () => {
+    const { Redis } = await load()
+    const given = new Redis(1, '127.0.0.1', { lazyConnect: true })
+    given.on('error', () => undefined)
+    cleanups.push(() => given.disconnect())
+    const client = createRedisClient(readOptions({ client: given, connectTimeoutMs: 500 }))
+    expect((await failureOf(client.open())).code).toBe('BROKER_UNAVAILABLE')
+    await client.close()
+  })
+
+  test('may be a cluster', async () => {
+    const cluster = await startCluster()
+    cleanups.push(() => cluster.stop())
+    const { Cluster } = await load()
+    const given = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
+    cleanups.push(() => given.disconnect())
+    const client = createRedisClient(readOptions({ client: given }))
+    cleanups.push(() => client.close())
+    await client.open()
+    expect(client.server.mode).toBe('cluster')
+    for (const key of ['offstage:{a}:', 'offstage:{b}:', 'offstage:{c}:'])
+      expect(await client.run(echo, key, ['x'])).toEqual([Buffer.from(key), Buffer.from('x'), 5])
+    const heard: string[] = []
+    await client.subscribe(
+      KEY,
+      'c',
+      (message) => heard.push(message.toString()),
+      () => undefined,
+    )
+    await client.command(KEY, 'PUBLISH', ['c', 'one'])
+    await until('it is heard', () => heard.includes('one'))
+    expect(() => readOptions({ client: given, wait: 1 })).toThrow('Cluster')
+  })
+})
+
+test('clients of both versions have the type that is asked for', async () => {
+  const [six, five] = await Promise.all([import('ioredis'), import('ioredis5')])
+  const clients: ReadyClient[] = [
+    new six.Redis({ lazyConnect: true }),
+    new five.Redis({ lazyConnect: true }),
+    new six.Cluster([], { lazyConnect: true }),
+    new five.Cluster([], { lazyConnect: true }),
+  ]
+  for (const client of clients) expect(readOptions({ client }).target.mode).toBe('client')
+})
+
+test('a client with a key prefix, and what is no client, are refused', async () => {
+  const { Redis } = await import('ioredis')
+  const prefixed = new Redis({ lazyConnect: true, keyPrefix: 'a' })
+  expect(() => readOptions({ client: prefixed })).toThrow('keyPrefix')
+  expect(() => readOptions({ client: {} as typeof prefixed })).toThrow('ioredis')
+  expect(() => readOptions({ client: prefixed, db: 1 })).toThrow('db')
+})
+
+test('a missing or an old package says what to install', async () => {
+  const missing = await failureOf(loadIoredis(() => Promise.reject(new Error('not found'))))
+  expect(missing).toMatchObject({ code: 'BROKER_CLIENT_MISSING' })
+  expect(missing.message).toContain('npm install ioredis')
+  expect((await failureOf(loadIoredis(async () => ({})))).code).toBe('BROKER_CLIENT_MISSING')
 })
 
 describe('opening', () => {
@@ -376,6 +482,94 @@ describe.skipIf(redisServerMissing())('a server of its own', () => {
     const after = Number(/total_connections_received:(\d+)/.exec(await server.cli('INFO', 'stats'))?.[1])
     expect(after - before).toBeLessThanOrEqual(4)
     expect(client.takeOutageMs()).toBeGreaterThan(3_500)
+  })
+
+  test('is worked with by ioredis 5 too', async () => {
+    const server = await privateServer({ config: { requirepass: 'pw' } })
+    const proxy = await behindProxy(server.port)
+    const url = `redis://:pw@127.0.0.1:${proxy.port}/2`
+    const client = createRedisClient(readOptions(url), () => import('ioredis5'))
+    cleanups.push(() => client.close())
+    await client.open()
+    const bytes = Buffer.from([0, 255])
+    expect(await client.run(echo, KEY, [bytes])).toEqual([Buffer.from(KEY), bytes, 5])
+    await client.command(KEY, 'SET', ['in two', 'x'])
+    const heard: string[] = []
+    await client.subscribe(
+      KEY,
+      'c',
+      (message) => heard.push(message.toString()),
+      () => heard.push('!'),
+    )
+    proxy.cut()
+    await until('it listens again', () => heard.includes('!'))
+    await client.command(KEY, 'PUBLISH', ['c', 'one'])
+    await until('it hears', () => heard.includes('one'))
+    expect(String(await client.command(KEY, 'GET', ['in two']))).toBe('x')
+  })
+
+  test('over TLS: verified, by a certificate of its own, or not at all where that is asked for', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'offstage-tls-'))
+    cleanups.push(() => rmSync(dir, { recursive: true, force: true }))
+    const key = join(dir, 'key.pem')
+    const cert = join(dir, 'cert.pem')
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
+    const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+    execFileSync('openssl', [...made, '-keyout', key, '-out', cert, '-days', '2', ...subject], {
+      stdio: 'pipe',
+    })
+    const port = await freePort()
+    const files = { 'tls-cert-file': cert, 'tls-key-file': key, 'tls-ca-cert-file': cert }
+    await privateServer({ config: { 'tls-port': port, 'tls-auth-clients': 'no', ...files } })
+    const url = `rediss://localhost:${port}`
+    const refused = await failureOf(make(url).open())
+    expect(refused.code).toBe('BROKER_UNAVAILABLE')
+    expect(refused.message).toContain('TLS failed')
+    const client = await opened(`${url}?ca=${cert}`)
+    expect(await client.run(echo, KEY, ['a'])).toBeTruthy()
+    await opened(`rediss://127.0.0.1:${port}?ca=${cert}`)
+    await opened(`${url}?rejectUnauthorized=false`)
+    const missing = await failureOf(make(`${url}?ca=${dir}/none.pem`).open())
+    expect(missing).toMatchObject({ code: 'OPTION_INVALID' })
+    const plain = await privateServer()
+    expect((await failureOf(make(`rediss://localhost:${plain.port}`).open())).code).toBe('BROKER_UNAVAILABLE')
+  })
+
+  test('over a Unix socket', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'offstage-unix-'))
+    cleanups.push(() => rmSync(dir, { recursive: true, force: true }))
+    const path = join(dir, 'redis.sock')
+    await privateServer({ config: { unixsocket: path } })
+    const client = await opened(`redis+unix://${path}`)
+    expect(await client.run(echo, KEY, ['a'])).toBeTruthy()
+    const none = await failureOf(make(`redis+unix://${path}x`).open())
+    expect(none.message).toContain('ENOENT')
+  })
+
+  test('what has to be confirmed by replicas is, or is said not to be', async () => {
+    const primary = await privateServer({ config: { 'repl-diskless-sync-delay': 0 } })
+    const client = await opened(`${primary.url}?wait=1`, { silenceMs: 800 })
+    expect(await client.run(echo, KEY, ['a'])).toBeTruthy()
+    const set = script("return redis.call('SET', KEYS[1], ARGV[1])")
+    const alone = await failureOf(client.run(set, KEY, ['a'], { replicated: true }))
+    expect(alone).toMatchObject({ code: 'BROKER_UNAVAILABLE' })
+    expect(alone.message).toContain('WAIT')
+    // It does not hold up what needs no confirmation.
+    const waiting = failureOf(client.run(set, KEY, ['b'], { replicated: true }))
+    expect(await inTime(200, client.run(echo, KEY, ['a']))).toBeTruthy()
+    await waiting
+    const replica = await privateServer({ config: { replicaof: `127.0.0.1 ${primary.port}` } })
+    await until('the replica is online', async () =>
+      (await primary.cli('INFO', 'replication')).includes('state=online'),
+    )
+    await until('it is confirmed', async () =>
+      client.run(set, KEY, ['c'], { replicated: true }).catch(() => undefined),
+    )
+    expect(await replica.cli('GET', KEY)).toBe('c')
+    const old = make(`${primary.url}?waitaof=1,0`)
+    if (/^Redis (6|7\.[01])\./.test(client.server.engine))
+      expect((await failureOf(old.open())).message).toContain('7.2')
+    else await old.open()
   })
 
   test('its two connections are all there are, and idle ones are used again', async () => {

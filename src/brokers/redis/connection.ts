@@ -13,24 +13,53 @@ import { clean, fromReply, replyOf, unavailable, unreachable } from './errors.ts
 import type { Connector, MakeWire, Wire } from './ioredis.ts'
 import { type Access, type Address, invalid, nameOf, type TlsOptions } from './options.ts'
 
-export interface ConnectOptions {
-  readonly make: MakeWire
-  readonly access: Access
+/** One connection: what a link needs of it. */
+export interface Connection {
+  readonly address: Address
+  /** The reply to INFO of the handshake; undefined where the user may not ask, or it was not asked for. */
+  readonly info: string | undefined
+  /** Resolves when the connection has ended, for whatever reason. */
+  readonly ended: Promise<void>
+  /** Commands can be sent. */
+  readonly open: boolean
+  /** Why it was destroyed, where it was. */
+  readonly why: OffstageError | undefined
+  /** Rejects with what ioredis says: the caller turns it into a coded error. */
+  send(name: string, args: readonly (string | Buffer)[]): Promise<unknown>
+  subscribe(channel: string): Promise<unknown>
+  unsubscribe(channel: string): Promise<unknown>
+  onMessage(listener: (channel: Buffer, message: Buffer) => void): void
+  /** Called for each sign of life. */
+  onData(listener: () => void): void
+  /** The coded error for a rejection of `send`. */
+  coded(error: unknown, what: string, key?: string): OffstageError
+  /** Whether the socket keeps the process alive. */
+  hold(hold: boolean): void
+  /** Ends it at once; commands under way reject. */
+  destroy(why: OffstageError): void
+}
+
+/** How long making a connection may take. */
+export interface Steps {
   readonly clock: Clock
   /** For all steps together. */
   readonly timeoutMs: number
   /** Ends the attempt. */
   readonly signal: AbortSignal
+}
+
+export interface ConnectOptions extends Steps {
+  readonly make: MakeWire
+  readonly access: Access
   readonly baseDir: string
   /** Ask for INFO; sentinels are not asked. */
   readonly info: boolean
 }
 
-export class Connection {
+/** A connection over a wire of ioredis. */
+export class WireConnection implements Connection {
   readonly address: Address
-  /** The reply to INFO of the handshake; undefined where the user may not ask, or it was not asked for. */
   readonly info: string | undefined
-  /** Resolves when the connection has ended, for whatever reason. */
   readonly ended: Promise<void>
   readonly #wire: Wire
   readonly #socket: Socket
@@ -58,12 +87,10 @@ export class Connection {
     return this.#open && this.#socket.writable
   }
 
-  /** Why it was destroyed, where it was. */
   get why(): OffstageError | undefined {
     return this.#why
   }
 
-  /** Rejects with what ioredis says: the caller turns it into a coded error. */
   send(name: string, args: readonly (string | Buffer)[]): Promise<unknown> {
     return this.#wire.callBuffer(name, args)
   }
@@ -84,20 +111,17 @@ export class Connection {
     this.#socket.on('data', listener)
   }
 
-  /** The coded error for a rejection of `send`. */
   coded(error: unknown, what: string, key?: string): OffstageError {
     // What was under way when we gave the connection up failed for our reason, not because of a closed socket.
     if (this.#why !== undefined && replyOf(error) === '') return this.#why
     return fromReply(error, { server: this.address, what, key, access: this.#access })
   }
 
-  /** Whether the socket keeps the process alive. */
   hold(hold: boolean): void {
     if (hold) this.#socket.ref()
     else this.#socket.unref()
   }
 
-  /** Ends it at once; commands under way reject. */
   destroy(why: OffstageError): void {
     this.#why ??= why
     this.#open = false
@@ -108,15 +132,36 @@ export class Connection {
 
 /** @throws BROKER_UNAVAILABLE, BROKER_AUTH, BROKER_FORBIDDEN, OPTION_INVALID (a certificate that cannot be read) */
 export async function connect(address: Address, options: ConnectOptions): Promise<Connection> {
-  const { make, access, clock, timeoutMs, signal } = options
+  const { make, access } = options
   const tls = access.tls === undefined ? undefined : readTls(access.tls, options.baseDir)
   let socket: Socket | undefined
   const open = (): Socket => {
     socket = openSocket(address, tls)
     return socket
   }
-  let cause: unknown
   const wire = new make(wireOptions(open, tls !== undefined))
+  return finishConnect(
+    wire,
+    () => socket,
+    address,
+    options,
+    async () => {
+      const info = await handshake(wire, address, options)
+      if (socket === undefined) throw unavailable('the connection has no socket')
+      return new WireConnection(wire, socket, address, access, info)
+    },
+  )
+}
+
+/** Connects a wire and runs `steps` on it, within the time there is; else it is destroyed. */
+export async function finishConnect(
+  wire: Wire,
+  socket: () => Socket | undefined,
+  address: Address,
+  { clock, timeoutMs, signal }: Steps,
+  steps: () => Promise<Connection>,
+): Promise<Connection> {
+  let cause: unknown
   wire.on('error', (error: unknown) => {
     cause ??= error
   })
@@ -124,28 +169,29 @@ export async function connect(address: Address, options: ConnectOptions): Promis
   const end = (why: OffstageError): void => {
     ended ??= why
     wire.disconnect()
-    socket?.destroy()
+    socket()?.destroy()
   }
-  const slow = unavailable(
-    `Redis at ${nameOf(address)} cannot be reached: no answer within ${timeoutMs} ms (ETIMEDOUT)`,
-    {
-      server: nameOf(address),
-      reason: 'ETIMEDOUT',
-    },
-  )
-  const timer = clock.schedule(timeoutMs, () => end(slow))
+  const where = nameOf(address)
+  const late = (): void =>
+    end(
+      unavailable(`Redis at ${where} cannot be reached: no answer within ${timeoutMs} ms (ETIMEDOUT)`, {
+        server: where,
+        reason: 'ETIMEDOUT',
+      }),
+    )
+  const timer = clock.schedule(timeoutMs, late)
   const abort = (): void => end(unavailable('the connection was not wanted any more'))
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
   try {
     if (ended !== undefined) throw ended
     await wire.connect()
-    const info = await handshake(wire, address, options)
-    if (socket === undefined || ended !== undefined) throw ended ?? slow
-    return new Connection(wire, socket, address, access, info)
+    const connection = await steps()
+    if (ended !== undefined) throw ended
+    return connection
   } catch (error) {
     wire.disconnect()
-    socket?.destroy()
+    socket()?.destroy()
     if (ended !== undefined) throw ended
     throw error instanceof OffstageError ? error : unreachable(address, cause ?? error)
   } finally {

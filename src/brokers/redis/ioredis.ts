@@ -8,7 +8,15 @@ import { OffstageError } from '../../errors/error.ts'
 export interface ReadyClient {
   readonly status: string
   readonly isCluster?: boolean
-  readonly options?: { readonly keyPrefix?: string | undefined } | undefined
+  readonly options?:
+    | {
+        readonly keyPrefix?: string | undefined
+        readonly host?: string | undefined
+        readonly port?: number | undefined
+        readonly path?: string | null | undefined
+      }
+    | undefined
+  nodes?(role: 'master'): readonly ReadyClient[]
   // biome-ignore lint/suspicious/noExplicitAny: the signatures of the two versions share no narrower parameter type
   callBuffer(command: string, ...args: any[]): Promise<unknown>
   // biome-ignore lint/suspicious/noExplicitAny: as above

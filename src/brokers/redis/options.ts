@@ -158,7 +158,7 @@ function targetOf(options: RedisOptions): Target {
     const others = ['mode', 'nodes', 'primary', 'db', 'username', 'password', 'tls'] as const
     const other = others.find((name) => options[name] !== undefined)
     if (other !== undefined) throw invalid(other, 'given beside client', 'either of them')
-    return { mode: 'client', client: readyClient(client) }
+    return { mode: 'client', client: readyClient(client, options) }
   }
   if (mode !== 'single' && mode !== 'sentinel' && mode !== 'cluster')
     throw invalid('mode', show(mode), 'single, sentinel or cluster')
@@ -219,7 +219,7 @@ function checkAddress(path: string, address: Address): void {
   whole(`${path}.port`, address.port, 1, 65_535)
 }
 
-function readyClient(client: ReadyClient): ReadyClient {
+function readyClient(client: ReadyClient, { wait, waitaof }: RedisOptions): ReadyClient {
   const methods = ['callBuffer', 'duplicate', 'on', 'off', 'subscribe'] as const
   const lacks =
     typeof client !== 'object' || client === null
@@ -232,6 +232,12 @@ function readyClient(client: ReadyClient): ReadyClient {
       'client',
       'a client with a keyPrefix',
       "one without, since scripts make keys of their own; use the broker's option prefix",
+    )
+  if (client.isCluster === true && ((wait ?? 0) > 0 || waitaof !== undefined))
+    throw invalid(
+      'client',
+      'a Cluster beside wait or waitaof',
+      'redis+cluster:// for these, since a Cluster sends WAIT to any node',
     )
   return client
 }

@@ -1,6 +1,6 @@
 // What a server says about itself, what of it this broker cannot work with, and what a person should know.
 import { OffstageError } from '../../errors/error.ts'
-import { type Address, nameOf } from './options.ts'
+import { type Address, nameOf, type Target } from './options.ts'
 
 export interface ServerFacts {
   /** `redis 7.2.4`, `valkey 8.0.1`. */
@@ -42,6 +42,11 @@ export function parseInfo(text: string): Info {
 
 const OLDEST = [6, 2] as const
 
+export function modeOf(target: Target): ServerFacts['mode'] {
+  if (target.mode !== 'client') return target.mode
+  return target.client.isCluster === true ? 'cluster' : 'single'
+}
+
 /** Valkey answers a `redis_version` too, that of the Redis it took off from. */
 export function engineOf(info: Info): { readonly name: string; readonly version: string } {
   const valkey = info.get('valkey_version')
@@ -56,7 +61,7 @@ export function engineOf(info: Info): { readonly name: string; readonly version:
  *
  * @throws BROKER_TOO_OLD, BROKER_IS_CLUSTER, BROKER_NOT_CLUSTER, BROKER_IS_REPLICA, BROKER_UNAVAILABLE (still loading)
  */
-export function checkServer(info: Info, mode: ServerFacts['mode'], address: Address): void {
+export function checkServer(info: Info, mode: ServerFacts['mode'], address: Address, waitaof: boolean): void {
   const where = nameOf(address)
   const { name, version } = engineOf(info)
   const fail = (code: ConstructorParameters<typeof OffstageError>[0], text: string): OffstageError =>
@@ -64,6 +69,11 @@ export function checkServer(info: Info, mode: ServerFacts['mode'], address: Addr
   const [major = 0, minor = 0] = (info.get('redis_version') ?? '').split('.').map(Number)
   if (info.has('redis_version') && (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])))
     throw fail('BROKER_TOO_OLD', `${name} at ${where} has version ${version}; this broker needs 6.2 or newer`)
+  if (waitaof && info.has('redis_version') && (major < 7 || (major === 7 && minor < 2)))
+    throw fail(
+      'BROKER_TOO_OLD',
+      `${name} at ${where} has version ${version}; the option waitaof needs 7.2 or newer`,
+    )
   const cluster = info.get('cluster_enabled')
   if (cluster === '1' && mode !== 'cluster')
     throw fail(
