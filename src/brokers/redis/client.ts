@@ -120,7 +120,8 @@ class Client implements RedisClient {
   }
 
   async command(key: string, name: string, args: Args): Promise<unknown> {
-    return this.#open().send(key, name.toLowerCase(), args, name)
+    // Under its name in capitals ioredis leaves the reply of a command as it came.
+    return this.#open().send(key, name.toUpperCase(), args, name)
   }
 
   async subscribe(
@@ -164,7 +165,8 @@ class Client implements RedisClient {
       `${prefix}{${namespace}}:`,
       connectTimeoutMs,
       // What nobody can reach now is said now; what is only not ready yet is waited for.
-      (failure) => !failure.retryable || failure.details.reason !== undefined,
+      ({ retryable, code, details }) =>
+        !retryable || details.reason !== undefined || code === 'BROKER_IS_REPLICA',
     )
     const { info, address } = place.connection
     if (info !== undefined) checkPolicy(parseInfo(info), address)
@@ -217,7 +219,7 @@ class Client implements RedisClient {
       const { connection } = link
       if (connection !== undefined && nameOf(connection.address) !== nameOf(primary))
         link.leave(connection, why)
-      link.hurry()
+      link.hurry(primary)
     }
   }
 }
