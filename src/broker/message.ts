@@ -23,6 +23,16 @@ export type GroupAnswer =
       readonly id: string
       readonly message: string
     }
+  /**
+   * As if the call had been rejected for this group alone: its shard did not answer, while others can. Only from a
+   * broker with shards; the caller repeats the group.
+   */
+  | {
+      readonly ok: false
+      readonly code: 'BROKER_UNAVAILABLE'
+      readonly id: string
+      readonly message: string
+    }
 
 // ── reserve ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,8 +118,12 @@ export type Outcome =
   /** The handler obeyed a cancel. */
   | (OutcomeBase & { readonly kind: 'cancelled' })
 
-/** `lost`: the token is not the job's any more. Nothing was changed. */
-export type SettleAnswer = 'ok' | 'lost'
+/**
+ * `lost`: the token is not the job's any more. Nothing was changed.
+ * `away`: as if the call had been rejected for this one alone: the shard of the job did not answer, while others can.
+ * Only from a broker with shards; the caller repeats the outcome.
+ */
+export type SettleAnswer = 'ok' | 'lost' | 'away'
 
 export interface SettleRequest {
   readonly outcomes: readonly Outcome[]
@@ -133,8 +147,8 @@ export interface HeldLease extends LeaseRef {
   readonly started: boolean
 }
 
-/** `cancelling`: extended, and somebody asked for a cancel: abort the handler and settle. */
-export type ExtendAnswer = 'ok' | 'lost' | 'cancelling'
+/** `cancelling`: extended, and somebody asked for a cancel: abort the handler and settle. `away`: as for settle. */
+export type ExtendAnswer = 'ok' | 'lost' | 'cancelling' | 'away'
 
 export interface MaintainReport {
   /** How many jobs each part moved. */

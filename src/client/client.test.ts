@@ -263,6 +263,28 @@ describe('a broker that places ids', () => {
   })
 })
 
+describe('a shard that is away', () => {
+  test('holds up the calls that need it, and no others', async () => {
+    const left = { away: 3 }
+    const enqueue = broker.enqueue.bind(broker)
+    broker.enqueue = async (groups) => {
+      const needed = groups.map((group) => group.some(({ id }) => id === 'needs-it') && left.away-- > 0)
+      const answers = [...(await enqueue(groups.filter((_, i) => needed[i] === false)))]
+      return needed.map((away): GroupAnswer => {
+        const answered = away ? undefined : answers.shift()
+        return answered ?? { ok: false, code: 'BROKER_UNAVAILABLE', id: 'needs-it', message: 'away' }
+      })
+    }
+    const ended: string[] = []
+    const calls = ['needs-it', 'other'].map((id) =>
+      client.enqueue(task(), 1, { id }).then((handle) => ended.push(handle.id)),
+    )
+    await Promise.all(calls)
+    expect(ended).toEqual(['other', 'needs-it'])
+    expect(await inputs()).toHaveLength(2)
+  })
+})
+
 describe('calls of several tasks', () => {
   test('are stored all or none', async () => {
     await client.enqueue(task({ name: 'other' }), 1, { id: 'taken' })

@@ -47,8 +47,27 @@ export class Sender {
     })
   }
 
-  send(group: Group): Promise<Sent> {
-    return this.#batcher.add(group)
+  async send(group: Group): Promise<Sent> {
+    const sent = await this.#batcher.add(group)
+    return isAway(sent) ? this.#sendAgain(group, sent) : sent
+  }
+
+  /** The shard of the group is away: only this group waits for it. */
+  async #sendAgain(group: Group, first: Sent): Promise<Sent> {
+    const { clock, logger } = this.#connection
+    const startedAt = clock.monotonic()
+    let sent = first
+    for (
+      let backoffMs = FIRST_BACKOFF_MS;
+      isAway(sent);
+      backoffMs = Math.min(MAX_BACKOFF_MS, backoffMs * 2)
+    ) {
+      if (clock.monotonic() - startedAt + backoffMs > RETRY_MS) break
+      if (sent === first) logger.warn({ jobs: group.length }, 'the shard of some jobs is away; trying again')
+      await sleep(clock, jittered(backoffMs), { ref: true })
+      sent = await this.#batcher.add(group)
+    }
+    return { ...sent, repeated: true }
   }
 
   async #trip(groups: readonly Group[]): Promise<readonly Sent[]> {
@@ -63,11 +82,19 @@ export class Sender {
       } catch (error) {
         if (!isPassing(error) || clock.monotonic() - startedAt + backoffMs > RETRY_MS) throw error
         if (tries === 1) logger.warn({ error }, 'the broker did not take an enqueue; trying again')
-        await sleep(clock, Math.ceil(backoffMs * (0.5 + Math.random() / 2)), { ref: true })
+        await sleep(clock, jittered(backoffMs), { ref: true })
         backoffMs = Math.min(MAX_BACKOFF_MS, backoffMs * 2)
       }
     }
   }
+}
+
+function isAway({ answer }: Sent): boolean {
+  return !answer.ok && answer.code === 'BROKER_UNAVAILABLE'
+}
+
+function jittered(ms: number): number {
+  return Math.ceil(ms * (0.5 + Math.random() / 2))
 }
 
 /** A placed id is the same for each trip of a job, so that a repeated one stores nothing twice. */

@@ -128,6 +128,7 @@ export class Executor {
     const { id, token } = claim
     try {
       const answer = await this.#recorder.add({ id, token, started: true })
+      if (answer === 'away') throw new Error('the shard of the job is away')
       if (answer === 'ok') claim.recorded = true
       else attempt.ending = answer === 'cancelling' ? CANCELLED : RELEASED
     } catch (error) {

@@ -48,6 +48,21 @@ describe('leases', () => {
     expect(failures).toBeGreaterThan(10)
   })
 
+  test('renewal goes on where the shard of a job was away for a while', async () => {
+    const id = await kit.enqueue()
+    let calls = 0
+    kit.break('extend', (args) =>
+      calls++ % 2 === 0 ? Promise.resolve((args[0] as HeldLease[]).map(() => 'away')) : undefined,
+    )
+    await kit.started(
+      [task((_, { clock }) => new Promise((resolve) => clock.schedule(20_000, () => resolve(1))))],
+      { lease: '3s' },
+    )
+    await kit.until(async () => (await kit.job(id)).state === 'succeeded')
+    expect(await kit.job(id)).toMatchObject({ failures: 0, crashes: 0 })
+    expect(calls).toBeGreaterThan(10)
+  })
+
   test('the loss of a lease is said once, however long its handler goes on', async () => {
     const id = await kit.enqueue()
     let told = 0

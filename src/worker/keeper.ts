@@ -98,6 +98,8 @@ export class Keeper {
     const answers = await broker.extend(leases, settings.leaseMs)
     claims.forEach((claim, i) => {
       const answer = answers[i]
+      // Its shard is away: nothing is known, and the lease ends when it would have.
+      if (answer === 'away') return
       if (answer !== undefined && answer !== 'lost') {
         claim.leaseEnds = Math.max(claim.leaseEnds, sentAt + settings.leaseMs)
         claim.recorded ||= leases[i]?.started === true

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { deferred, task, WorkerKit } from '../../test/support/worker-kit.ts'
-import type { SettleRequest } from '../broker/message.ts'
+import type { HeldLease, SettleRequest } from '../broker/message.ts'
 import { subscribe } from '../runtime/channels.ts'
 
 let kit: WorkerKit
@@ -49,6 +49,53 @@ describe('a settle that fails', () => {
     await kit.pass(20_000, 100)
     expect(ran).toBe(1)
     expect(kit.logged('was lost before')).toEqual([])
+  })
+
+  test('for a shard that is away holds nothing but the outcomes that it is for', async () => {
+    const waiting = await kit.enqueue()
+    let away = true
+    kit.break('settle', async (args, through) => {
+      const { outcomes, ...rest } = args[0] as SettleRequest
+      if (!away || !outcomes.some(({ id }) => id === waiting)) return through()
+      const others = outcomes.filter(({ id }) => id !== waiting)
+      const { answers, ...settled } = await kit.memory.settle({ ...rest, outcomes: others })
+      const left = [...answers]
+      return { ...settled, answers: outcomes.map(({ id }) => (id === waiting ? 'away' : left.shift())) }
+    })
+    kit.break('extend', (args) => {
+      const leases = args[0] as HeldLease[]
+      if (!away || !leases.some(({ id }) => id === waiting)) return undefined
+      return Promise.resolve(leases.map(() => 'away'))
+    })
+    let ran = 0
+    const worker = await kit.started([task(() => ++ran)], { lease: '60s', concurrency: 1 })
+    await kit.until(() => kit.logged('their shard is away').length > 0)
+    for (let round = 0; round < 5; round += 1) {
+      const id = await kit.enqueue()
+      await kit.until(() => succeeded(id), 3_000)
+      await kit.pass(1_000, 10)
+    }
+    expect(kit.logged('could not be recorded').filter(({ level }) => level === 'error')).toHaveLength(1)
+    expect(await succeeded(waiting)).toBe(false)
+    away = false
+    await kit.until(() => succeeded(waiting), 3_000)
+    expect(ran).toBe(6)
+    expect(worker.active).toBe(0)
+  })
+
+  test('for a shard that is away ends with the worker', async () => {
+    const id = await kit.enqueue()
+    kit.break('settle', (args) =>
+      Promise.resolve({ answers: (args[0] as SettleRequest).outcomes.map(() => 'away') }),
+    )
+    const worker = await kit.started([task(() => 1)])
+    await kit.until(() => kit.logged('their shard is away').length > 0)
+    let stopped = false
+    void worker.stop({ grace: 0 }).then(() => {
+      stopped = true
+    })
+    await kit.until(() => stopped, 60_000)
+    expect(kit.logged('an outcome was not recorded')).toMatchObject([{ level: 'error', fields: { job: id } }])
   })
 
   test('one outcome that the broker cannot take does not hold the others, and is given up loudly', async () => {

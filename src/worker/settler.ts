@@ -36,6 +36,10 @@ export class Settler {
   #announcing: Timer | undefined
   #retry: Timer | undefined
   #errorsInARow = 0
+  /** Outcomes whose shards are away, until they are tried again. The others go on meanwhile. */
+  #away: { readonly claim: Claim; readonly outcome: Outcome }[] = []
+  #awayTimer: Timer | undefined
+  #awayInARow = 0
   #maxTrip = MAX_TRIP
   #lastOkAt = Number.NEGATIVE_INFINITY
   #flushed: (() => void)[] = []
@@ -91,7 +95,8 @@ export class Settler {
     this.#announcing?.cancel()
     this.#retry?.cancel()
     this.#retry = undefined
-    const lost = this.#waitingClaims.splice(0)
+    this.#awayTimer?.cancel()
+    const lost = [...this.#waitingClaims.splice(0), ...this.#away.splice(0).map(({ claim }) => claim)]
     this.#waitingOutcomes = []
     for (const claim of lost) this.#giveUp(claim, STOPPED)
   }
@@ -158,14 +163,42 @@ export class Settler {
     this.#errorsInARow = 0
     this.#maxTrip = Math.min(MAX_TRIP, this.#maxTrip * 2)
     this.#lastOkAt = this.#env.clock.monotonic()
+    let away = 0
     for (let i = 0; i < claims.length; i += 1) {
       const claim = claims[i] as Claim
       const outcome = outcomes[i] as Outcome
       const answer = answers[i] as SettleAnswer
+      if (answer === 'away') {
+        away += 1
+        this.#putAside(claim, outcome)
+        continue
+      }
       this.#claims.delete(claim)
       publish('offstage:settle', () => this.#message(claim, outcome.kind, answer))
       if (answer === 'lost') this.#lost(claim, outcome)
     }
+    if (away > 0) this.#tryAgainLater(away)
+    else if (this.#away.length === 0) this.#awayInARow = 0
+  }
+
+  #putAside(claim: Claim, outcome: Outcome): void {
+    if (this.#stopped) this.#giveUp(claim, STOPPED)
+    else this.#away.push({ claim, outcome })
+  }
+
+  #tryAgainLater(outcomes: number): void {
+    if (this.#stopped || this.#awayTimer !== undefined) return
+    this.#awayInARow += 1
+    const level = this.#awayInARow === 1 ? 'error' : 'debug'
+    this.#env.logger[level]({ outcomes }, 'outcomes could not be recorded since their shard is away')
+    this.#awayTimer = this.#env.clock.schedule(backoffMs(this.#awayInARow, MAX_BACKOFF_MS), () => {
+      this.#awayTimer = undefined
+      for (const { claim, outcome } of this.#away.splice(0)) {
+        this.#waitingClaims.push(claim)
+        this.#waitingOutcomes.push(outcome)
+      }
+      this.#plan()
+    })
   }
 
   #lost(claim: Claim, outcome: Outcome): void {
@@ -225,7 +258,7 @@ export class Settler {
     return found
   }
 
-  #message(claim: Claim, outcome: string, answer: SettleAnswer): ChannelMessages['offstage:settle'] {
+  #message(claim: Claim, outcome: string, answer: 'ok' | 'lost'): ChannelMessages['offstage:settle'] {
     return { ...claim.message(this.#env.worker), outcome, answer }
   }
 }

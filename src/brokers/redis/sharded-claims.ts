@@ -5,11 +5,12 @@ import type {
   Outcome,
   Reserved,
   ReserveRequest,
+  SettleAnswer,
   Settled,
   SettleRequest,
 } from '../../broker/contract.ts'
 import { giveBack, Sweep } from './sharded-reserve.ts'
-import type { Shard } from './sharded-shard.ts'
+import { isAway, type Shard } from './sharded-shard.ts'
 
 type ShardOf = (id: string) => number
 
@@ -41,22 +42,49 @@ export function shareOut<T>(
   return [...shares.values()]
 }
 
-/** One call a shard, at the same time; one answer for each item, in their order. Rejects when all have come back. */
+/**
+ * One call a shard, at the same time; one answer for each item, in their order. Rejects when all have come back.
+ *
+ * @param away the answer for items whose shard is away while others of the namespace are not; without one it rejects
+ */
 export async function eachShare<T, A>(
   shards: readonly Shard[],
-  shardOf: ShardOf,
-  items: readonly T[],
-  idOf: (item: T) => string,
+  shares: readonly Share<T>[],
   call: (shard: Shard, items: readonly T[]) => Promise<readonly A[]>,
+  away?: A,
 ): Promise<A[]> {
-  const answers: A[] = Array.from({ length: items.length })
-  await all(
-    shareOut(shards, shardOf, items, idOf).map(async ({ shard, items: own, places }) => {
-      const answered = await call(shard, own)
+  const count = shares.reduce((sum, { items }) => sum + items.length, 0)
+  const answers: A[] = Array.from({ length: count })
+  await allThere(
+    shards,
+    shares.map(async ({ shard, items, places }) => {
+      // An answer of every item stands there before its shard is asked, so that one that is away changes nothing.
+      if (away !== undefined) for (const place of places) answers[place] = away
+      const answered = await call(shard, items)
       for (const [i, place] of places.entries()) answers[place] = answered[i] as A
     }),
+    away !== undefined,
   )
   return answers
+}
+
+/**
+ * Waits for all calls. Rejects where one has failed; with `without`, only where it failed by something else than its
+ * shard being away, or where no shard of the namespace is left.
+ */
+export async function allThere(
+  shards: readonly Shard[],
+  calls: readonly Promise<unknown>[],
+  without: boolean,
+): Promise<void> {
+  const ends = await Promise.allSettled(calls)
+  const failures = ends.flatMap((end) =>
+    end.status === 'rejected' ? [{ reason: end.reason as unknown }] : [],
+  )
+  const serious = failures.find(({ reason }) => !isAway(reason))
+  const [first] = failures
+  if (serious !== undefined) throw serious.reason
+  if (first !== undefined && (!without || shards.every(({ rests }) => rests))) throw first.reason
 }
 
 /** As Promise.all, but nothing is under way any more when it rejects. */
@@ -100,23 +128,28 @@ export async function settle(
   const asked = sweep === undefined ? undefined : order[0]
   if (asked !== undefined) tripTo(asked)
 
-  const answers: Settled['answers'][number][] = Array.from({ length: outcomes.length })
-  const claims: { shard: Shard; request: ReserveRequest; reserved: Reserved }[] = []
+  const answers: SettleAnswer[] = outcomes.map(() => 'away')
+  const claims: { shard: Shard; request: ReserveRequest; reserved: Reserved | undefined }[] = []
   const sent = [...trips.values()].map(async ({ shard, outcomes: own, places, started: begun }) => {
     const request = shard === asked ? sweep?.whole() : undefined
     const part: SettleRequest = { outcomes: own, started: begun, next: request }
-    const settled = await shard.call((broker) => broker.settle(part))
-    if (request !== undefined && settled.next !== undefined)
-      claims.push({ shard, request, reserved: settled.next })
-    for (const [i, place] of places.entries())
-      answers[place] = settled.answers[i] as Settled['answers'][number]
+    const late = (settled: Settled): void => giveBack(shard, settled.next?.jobs ?? [])
+    let settled: Settled | undefined
+    try {
+      settled = await shard.callAwake((broker) => broker.settle(part), { late })
+    } finally {
+      if (request !== undefined) claims.push({ shard, request, reserved: settled?.next })
+    }
+    for (const [i, place] of places.entries()) answers[place] = settled.answers[i] as SettleAnswer
   })
   try {
-    await all(sent)
+    // Starts that did not reach their shard are told by `extend` again, while the claim lives.
+    await allThere(shards, sent, true)
   } catch (error) {
-    for (const { shard, reserved } of claims) giveBack(shard, reserved.jobs)
+    for (const { shard, reserved } of claims) giveBack(shard, reserved?.jobs ?? [])
     throw error
   }
-  for (const { shard, request, reserved } of claims) sweep?.add(shard, request, reserved)
+  for (const { shard, request, reserved } of claims)
+    sweep?.add(shard, request, reserved, shard.away('is away'))
   return { settled: { answers }, sweep }
 }

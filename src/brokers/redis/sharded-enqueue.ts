@@ -3,6 +3,7 @@
 import type { EnqueuedJob, GroupAnswer } from '../../broker/contract.ts'
 import type { JobSpec } from '../../job/record.ts'
 import type { Placement } from './place.ts'
+import { allThere, shareOut } from './sharded-claims.ts'
 import type { Shard } from './sharded-shard.ts'
 
 type Group = readonly JobSpec[]
@@ -94,14 +95,13 @@ async function lookFirst(
     }
   }
   if (doubtful.length === 0) return
-  const there = await tasksOf(
-    placement,
-    shards,
-    doubtful.map(({ id }) => id),
-  )
+  const ids = doubtful.map(({ id }) => id)
+  const { there, away } = await tasksOf(placement, shards, ids)
   for (const { plan, id, job } of doubtful) {
     const task = there.get(id)
-    if (id !== job.id) {
+    // Nothing of the group is stored where it cannot be looked at.
+    if (away.has(placement.shardOf(id))) plan.refusal ??= unanswered(job)
+    else if (id !== job.id) {
       if (task === undefined) plan.refusal ??= dependencyMissing(job, id)
     } else if (task !== undefined && task !== job.task) plan.refusal ??= idTaken(job, task)
   }
@@ -111,18 +111,19 @@ async function tasksOf(
   { shardOf }: Placement,
   shards: readonly Shard[],
   ids: readonly string[],
-): Promise<Map<string, string>> {
+): Promise<{ readonly there: ReadonlyMap<string, string>; readonly away: ReadonlySet<number> }> {
   const there = new Map<string, string>()
-  await Promise.all(
-    shards.map(async (shard) => {
-      const own = [...new Set(ids)].filter((id) => shardOf(id) === shard.index)
-      if (own.length === 0) return
-      for (const record of await shard.call((broker) => broker.get(own))) {
-        if (record !== undefined) there.set(record.id, record.task)
-      }
-    }),
-  )
-  return there
+  const away = new Set<number>()
+  const shares = shareOut(shards, shardOf, [...new Set(ids)], (id) => id)
+  const looks = shares.map(async ({ shard, items }) => {
+    away.add(shard.index)
+    for (const record of await shard.callAwake((broker) => broker.get(items))) {
+      if (record !== undefined) there.set(record.id, record.task)
+    }
+    away.delete(shard.index)
+  })
+  await allThere(shards, looks, true)
+  return { there, away }
 }
 
 /** One trip a shard, at the same time. Answers, for each plan, what became of each of its parts. */
@@ -138,21 +139,28 @@ async function send(
       else trip.push({ part, plan, at })
     }
   }
-  const answers: GroupAnswer[][] = plans.map(() => [])
-  const sent = [...trips].map(async ([shard, trip]) => {
+  // What is not answered is away.
+  const answers = plans.map(({ parts }) => parts.map(({ specs }): GroupAnswer => unanswered(specs[0])))
+  const sent = [...trips].map(async ([index, trip]) => {
     const groups = trip.map(({ part }) => part.specs)
-    const answered = await (shards[shard] as Shard).call((broker) => broker.enqueue(groups))
+    const shard = shards[index] as Shard
+    const answered = await shard.callAwake((broker) => broker.enqueue(groups))
     for (const [i, { plan, at }] of trip.entries()) {
       ;(answers[plan] as GroupAnswer[])[at] = answered[i] as GroupAnswer
     }
   })
-  // All are waited for: a caller that hears of a failure may repeat the call while none of it is under way any more.
-  await Promise.allSettled(sent)
-  await Promise.all(sent)
+  await allThere(shards, sent, true)
   return answers
 }
 
+function unanswered(spec: JobSpec | undefined): Refusal {
+  const message = 'the shard of the job did not answer'
+  return { ok: false, code: 'BROKER_UNAVAILABLE', id: spec?.id ?? '', message }
+}
+
 function merge({ group, parts }: Plan, answers: readonly GroupAnswer[]): GroupAnswer {
+  const missing = answers.find((answer) => !answer.ok && answer.code === 'BROKER_UNAVAILABLE')
+  if (missing !== undefined) return missing
   const refused = answers.find((answer) => !answer.ok)
   if (refused !== undefined && !refused.ok) {
     if (!answers.some(({ ok }) => ok)) return refused

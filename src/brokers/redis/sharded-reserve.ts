@@ -151,8 +151,9 @@ export class Sweep {
 
   async #askOne(shard: Shard, request: ReserveRequest): Promise<void> {
     try {
+      // Between asking and answering the caller has gone on without these.
       const late = (reserved: Reserved): void => giveBack(shard, reserved.jobs)
-      this.add(shard, request, await shard.callSoon((broker) => broker.reserve(request), late))
+      this.add(shard, request, await shard.callSoon((broker) => broker.reserve(request), { late }))
     } catch (error) {
       this.add(shard, request, undefined, error)
     }

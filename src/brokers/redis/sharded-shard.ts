@@ -1,14 +1,27 @@
 // One of several shards, as the others' neighbour: a call to it that does not come back soon is not waited for, and
 // after a failure it is left to rest, so that a shard that is away does not slow down the work in the others.
 import type { Broker } from '../../broker/contract.ts'
-import { OffstageError } from '../../errors/error.ts'
+import { hasCode, OffstageError } from '../../errors/error.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { formatMs } from '../../runtime/durations.ts'
 
-/** How long a claim or a step of upkeep waits for one shard while others could answer. */
+/** How long a call waits for one shard while others could answer. */
 const PATIENCE_MS = 2_000
-const FIRST_REST_MS = 500
-const MAX_REST_MS = 5_000
+/** The same for a shard that failed last time. */
+const IMPATIENCE_MS = 250
+const FIRST_REST_MS = 250
+const MAX_REST_MS = 1_000
+
+export interface Patience<T> {
+  /** Hears an answer that came after the call had been given up. */
+  readonly late?: ((answer: T) => void) | undefined
+  readonly maxMs?: number | undefined
+}
+
+/** The shard could not be reached, and may be again. */
+export function isAway(error: unknown): boolean {
+  return hasCode(error, 'BROKER_UNAVAILABLE')
+}
 
 export class Shard {
   readonly index: number
@@ -24,7 +37,7 @@ export class Shard {
     this.#clock = clock
   }
 
-  /** It failed lately: claims pass it over. Ends with its next answer, or after some seconds. */
+  /** It failed lately: it is passed over where others will do. Ends with its next answer, or within a second. */
   get rests(): boolean {
     return this.#failures > 0 && this.#clock.monotonic() < this.#restsUntil
   }
@@ -36,30 +49,33 @@ export class Shard {
       this.#failures = 0
       return answer
     } catch (error) {
-      this.#failed()
+      // Another error is one of the call and says nothing of the shard.
+      if (isAway(error)) this.#failed()
       throw error
     }
   }
 
   /**
-   * A call that is given up after two seconds.
+   * A call that is given up after two seconds, or sooner where the shard has failed already.
    *
-   * @param late hears an answer that came after that
    * @throws BROKER_UNAVAILABLE, and what the call throws
    */
-  callSoon<T>(run: (broker: Broker) => Promise<T>, late: (answer: T) => void = () => undefined): Promise<T> {
+  callSoon<T>(
+    run: (broker: Broker) => Promise<T>,
+    { late, maxMs = PATIENCE_MS }: Patience<T> = {},
+  ): Promise<T> {
+    const patienceMs = Math.min(maxMs, this.#failures > 0 ? IMPATIENCE_MS : PATIENCE_MS)
     return new Promise((resolve, reject) => {
       let over = false
-      const timer = this.#clock.schedule(PATIENCE_MS, () => {
+      const timer = this.#clock.schedule(patienceMs, () => {
         over = true
         this.#failed()
-        const said = `shard ${this.index} has not answered for ${formatMs(PATIENCE_MS)}`
-        reject(new OffstageError('BROKER_UNAVAILABLE', said, { details: { shard: this.index } }))
+        reject(this.away(`has not answered for ${formatMs(patienceMs)}`))
       })
       this.call(run).then(
         (answer) => {
           timer.cancel()
-          if (over) late(answer)
+          if (over) late?.(answer)
           else resolve(answer)
         },
         (error: unknown) => {
@@ -67,6 +83,18 @@ export class Shard {
           reject(error)
         },
       )
+    })
+  }
+
+  /** As `callSoon`, but not at all while it rests. */
+  async callAwake<T>(run: (broker: Broker) => Promise<T>, patience?: Patience<T>): Promise<T> {
+    if (this.rests) throw this.away('did not answer lately')
+    return this.callSoon(run, patience)
+  }
+
+  away(why: string): OffstageError {
+    return new OffstageError('BROKER_UNAVAILABLE', `shard ${this.index} ${why}`, {
+      details: { shard: this.index },
     })
   }
 

@@ -32,13 +32,16 @@ import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord, JobSpec } from '../../job/record.ts'
 import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { MAX_SHARDS, type Placement, placement } from './place.ts'
-import { all, eachShare, settle } from './sharded-claims.ts'
+import { all, eachShare, settle, shareOut } from './sharded-claims.ts'
 import { enqueue } from './sharded-enqueue.ts'
 import { divideRule, mergeRules } from './sharded-limits.ts'
 import { mergeCounters, mergeHealth, mergeQueues, mergeReports } from './sharded-merge.ts'
 import { SUSPECTS_EVERY_MS, Sweep, Turns } from './sharded-reserve.ts'
 import { list, type Steering, steer } from './sharded-select.ts'
 import { Shard } from './sharded-shard.ts'
+
+/** The least time that a renewal waits for one shard. */
+const MIN_RENEWAL_MS = 250
 
 export interface ShardedOptions {
   /** `redis`, … For messages only. */
@@ -142,7 +145,12 @@ export class ShardedBroker implements PlacingBroker {
   }
 
   async extend(leases: readonly HeldLease[], leaseMs: number): Promise<readonly ExtendAnswer[]> {
-    return this.#byId(leases, (broker, own) => broker.extend(own, leaseMs))
+    const shares = shareOut(this.#opened(), this.#placement.shardOf, leases, ({ id }) => id)
+    // A shard that is away must not keep the renewal of the others until their leases end.
+    const maxMs = Math.max(MIN_RENEWAL_MS, Math.ceil(leaseMs / 6))
+    const extend = (shard: Shard, own: readonly HeldLease[]): Promise<readonly ExtendAnswer[]> =>
+      shard.callSoon((broker) => broker.extend(own, leaseMs), { maxMs })
+    return eachShare(this.#shards, shares, extend, 'away')
   }
 
   async wake(queues: readonly string[], signal: AbortSignal): Promise<void> {
@@ -177,10 +185,10 @@ export class ShardedBroker implements PlacingBroker {
   // ── the record half: jobs ──────────────────────────────────────────────────────────────────────────────────────
 
   async get(ids: readonly string[]): Promise<readonly (JobRecord | undefined)[]> {
-    const { shardOf } = this.#placement
+    const shares = shareOut(this.#opened(), this.#placement.shardOf, ids, (id) => id)
     const get = (shard: Shard, own: readonly string[]): Promise<readonly (JobRecord | undefined)[]> =>
       shard.call((broker) => broker.get(own))
-    const records = await eachShare(this.#opened(), shardOf, ids, (id) => id, get)
+    const records = await eachShare(this.#shards, shares, get)
     return records.map((record) => record && this.#own(record))
   }
 
@@ -272,8 +280,11 @@ export class ShardedBroker implements PlacingBroker {
 
   // ── the record half: what attempts write, what listeners hear ──────────────────────────────────────────────────
 
-  write(notes: readonly Note[]): Promise<readonly ('ok' | 'lost')[]> {
-    return this.#byId(notes, (broker, own) => broker.write(own))
+  async write(notes: readonly Note[]): Promise<readonly ('ok' | 'lost')[]> {
+    const shares = shareOut(this.#opened(), this.#placement.shardOf, notes, ({ id }) => id)
+    const write = (shard: Shard, own: readonly Note[]): Promise<readonly ('ok' | 'lost')[]> =>
+      shard.call((broker) => broker.write(own))
+    return eachShare(this.#shards, shares, write)
   }
 
   logs(id: string, afterSeq?: number): Promise<readonly LogLine[]> {
@@ -315,15 +326,6 @@ export class ShardedBroker implements PlacingBroker {
 
   async #of<T>(id: string, call: (broker: Broker) => Promise<T>): Promise<T> {
     return (this.#opened()[this.#placement.shardOf(id)] as Shard).call(call)
-  }
-
-  async #byId<T extends { readonly id: string }, A>(
-    items: readonly T[],
-    call: (broker: Broker, items: readonly T[]) => Promise<readonly A[]>,
-  ): Promise<readonly A[]> {
-    const ask = (shard: Shard, own: readonly T[]): Promise<readonly A[]> =>
-      shard.call((broker) => call(broker, own))
-    return eachShare(this.#opened(), this.#placement.shardOf, items, ({ id }) => id, ask)
   }
 
   async #steer(call: Steering, selection: JobSelection): Promise<SelectionAnswer> {

@@ -1,6 +1,6 @@
 // What becomes of claims: outcomes, lease renewals, starts, and what an attempt writes while it runs. A plain success
 // of a job that this process claimed is one update; everything else reads the row first.
-import type { ExtendAnswer, HeldLease, LeaseRef, Note, Outcome, SettleAnswer } from '../../broker/contract.ts'
+import type { ExtendAnswer, HeldLease, LeaseRef, Note, Outcome } from '../../broker/contract.ts'
 import { bounds, defaultRetention } from '../../job/defaults.ts'
 import type { Payload } from '../../job/record.ts'
 import type { Claim } from './claims.ts'
@@ -25,7 +25,7 @@ export class Settle {
     this.#dependents = dependents
   }
 
-  settle(outcome: Outcome): SettleAnswer {
+  settle(outcome: Outcome): 'ok' | 'lost' {
     const claim = this.#store.claims.get(outcome.token)
     if (claim !== undefined && claim.id === outcome.id) {
       this.#store.claims.remove(outcome.token)
