@@ -16,6 +16,9 @@ interface Waiter {
   timer: Timer | undefined
 }
 
+/** Timers take no more; it is set again as often as it comes. */
+const HOLD_MS = 2_147_483_647
+
 type Listener = (events: readonly JobEvent[]) => void
 
 export class Signals {
@@ -32,6 +35,8 @@ export class Signals {
   #hearing: Promise<boolean> | undefined
   #listening: Promise<() => Promise<void>> | undefined
   #ends: (() => Promise<void>)[] = []
+  /** Keeps the process alive while somebody waits: the subscription does not. */
+  #hold: Timer | undefined
   #closed = false
 
   constructor(space: Space, clock: Clock) {
@@ -86,6 +91,7 @@ export class Signals {
     })
     const waiter: Waiter = { queues, timer: undefined, done: end }
     this.#waiters.add(waiter)
+    this.#holdOn()
     signal.addEventListener('abort', end, { once: true })
     try {
       if (await this.hear()) await Promise.race([ended, this.#register(waiter)])
@@ -94,6 +100,7 @@ export class Signals {
       waiter.timer?.cancel()
       signal.removeEventListener('abort', end)
       this.#waiters.delete(waiter)
+      this.#holdOn()
     }
   }
 
@@ -129,6 +136,20 @@ export class Signals {
     if (queues.length > 0)
       await run(this.#space, scripts.unwait, this.client, ...queues).catch(() => undefined)
     await Promise.all(this.#ends.map((end) => end().catch(() => undefined)))
+  }
+
+  #holdOn(): void {
+    if (this.#waiters.size > 0) {
+      this.#hold ??= this.#clock.schedule(HOLD_MS, () => this.#holdAgain(), { ref: true })
+      return
+    }
+    this.#hold?.cancel()
+    this.#hold = undefined
+  }
+
+  #holdAgain(): void {
+    this.#hold = undefined
+    this.#holdOn()
   }
 
   /** Resolves when the store knows; then `done` may still be far. */
