@@ -341,6 +341,18 @@ test('doctor', async () => {
   )
 })
 
+test('doctor tells what it sees of a server, and no command tells a password', async () => {
+  const { stdout } = await cli(['doctor', '--broker', 'sqlite::memory:'])
+  expect(stdout).toContain('sqlite at the memory of this process, named by --broker')
+  expect(stdout).toMatch(/facts +file :memory:, schema version \d+, page size \d+/)
+  for (const url of ['redis://u:hunter2@127.0.0.1:1', 'redis://u:hunter2@h?shard=1', 'redis://u:hunter2@h:x'])
+    for (const command of [['doctor'], ['doctor', '--json'], ['status'], ['jobs', 'ls']]) {
+      const ran = await cli([...command, '--broker', url])
+      expect(ran.code).not.toBe(0)
+      expect(ran.stdout + ran.stderr).not.toContain('hunter2')
+    }
+})
+
 test('a namespace that the app does not use is said', async () => {
   const ran = await cli(['jobs', 'ls', '--namespace', 'other'])
   expect(ran.code).toBe(2)

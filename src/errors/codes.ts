@@ -141,7 +141,7 @@ const table = {
     help: 'The server is not a node of a Redis Cluster. Write redis:// instead of redis+cluster://.',
   },
   BROKER_IS_REPLICA: {
-    retryable: false,
+    retryable: true,
     help: 'The server is a read-only replica. Name its primary, or the sentinels with redis+sentinel://.',
   },
   BROKER_MASTER_UNKNOWN: {

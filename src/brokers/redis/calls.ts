@@ -84,7 +84,9 @@ export class Calls {
           asking = turn.kind === 'ask' && turn.to !== undefined ? this.#router.linkAt(turn.to) : undefined
           continue
         }
-        const why = connection.coded(error, what, key)
+        const why = this.#redirects(turn)
+          ? unavailable(`the cluster could not say which node runs ${what}: its slots are moving`)
+          : connection.coded(error, what, key)
         if (turn?.kind === 'leave') link.leave(connection, why)
         throw why
       }

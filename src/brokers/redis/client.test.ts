@@ -299,7 +299,7 @@ describe('opening', () => {
   ])('refuses a server that says %j', async (info, code, part) => {
     const url = await fakeServer((command) => (command === 'INFO' ? bulk(info) : '+OK\r\n'))
     const error = await failureOf(make(url).open())
-    expect(error).toMatchObject({ code, retryable: false })
+    expect(error).toMatchObject({ code })
     expect(error.message).toContain(part)
   })
 

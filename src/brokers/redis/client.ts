@@ -23,7 +23,7 @@ import { Waiters } from './waiters.ts'
 
 export type { Script } from './calls.ts'
 
-export interface RunOptions {
+interface RunOptions {
   /** Rejects unless as many replicas and disks as the settings ask for have confirmed it. */
   readonly replicated?: boolean | undefined
 }

@@ -8,6 +8,8 @@ import { type Access, type Address, nameOf } from './options.ts'
 export type Turn =
   /** This server does not take writes now: leave it and look for the one that does. */
   | { readonly kind: 'leave' }
+  /** The cluster is changing: look again who owns what. */
+  | { readonly kind: 'refresh' }
   /** The slot lives elsewhere, for good or for this command. */
   | { readonly kind: 'moved' | 'ask'; readonly slot: number; readonly to: Address | undefined }
   /** The server does not have the script. */
@@ -53,6 +55,7 @@ export function turnOf(error: unknown): Turn | undefined {
   const reply = replyOf(error)
   if (reply === 'NOSCRIPT') return { kind: 'noscript' }
   if (LEAVE.has(reply)) return { kind: 'leave' }
+  if (reply === 'CLUSTERDOWN') return { kind: 'refresh' }
   const redirect = /^(MOVED|ASK) (\d+) (.*):(\d+)$/.exec(messageOf(error))
   if (redirect === null) return undefined
   const [, kind, slot, host = '', port] = redirect

@@ -52,7 +52,7 @@ export interface Wire extends EventEmitter {
   unsubscribe(...channels: string[]): Promise<unknown>
 }
 
-export interface WireOptions {
+interface WireOptions {
   readonly Connector: new () => Connector
   readonly [option: string]: unknown
 }

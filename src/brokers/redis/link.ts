@@ -34,10 +34,11 @@ export class Link {
   #connection: Connection | undefined
   /** Connected, and not ready yet. */
   #opening: Connection | undefined
+  /** Where it is being connected to. */
+  #trying: { readonly address: Address; readonly give: AbortController } | undefined
   #failure: OffstageError | undefined
   #nudge = new AbortController()
   #pending = 0
-  #sent = 0
 
   constructor(options: LinkOptions) {
     this.#options = options
@@ -59,10 +60,6 @@ export class Link {
     return this.#failure
   }
 
-  get sent(): number {
-    return this.#sent
-  }
-
   takeOutageMs(): number {
     return this.#silence.takeLongestMs()
   }
@@ -79,15 +76,17 @@ export class Link {
     connection.destroy(why)
   }
 
-  /** Ends the wait before the next attempt: something has changed. */
-  hurry(): void {
+  /** The server is there: ends the wait before the next attempt, and an attempt to reach another one. */
+  hurry(to: Address): void {
     this.#nudge.abort()
+    if (this.#trying !== undefined && nameOf(this.#trying.address) !== nameOf(to)) this.#trying.give.abort()
   }
 
   async close(why: OffstageError): Promise<void> {
     this.#failure = why
     this.#stop.abort()
     this.#nudge.abort()
+    this.#trying?.give.abort()
     this.#silence.stop()
     this.#connection?.destroy(why)
     this.#opening?.destroy(why)
@@ -104,7 +103,6 @@ export class Link {
 
   /** Minds a command that is under way. */
   track(connection: Connection, sent: Promise<unknown>): Promise<unknown> {
-    this.#sent += 1
     if (this.#pending === 0) {
       if (this.#options.holds) connection.hold(true)
       this.#silence.began()
@@ -147,7 +145,11 @@ export class Link {
     const { clock, locate, connect, ready, changed } = this.#options
     let connection: Connection | undefined
     try {
-      connection = await connect(await locate(signal), signal)
+      const address = await locate(signal)
+      const give = new AbortController()
+      this.#trying = { address, give }
+      if (signal.aborted) give.abort()
+      connection = await connect(address, give.signal)
       connection.onData(() => this.#silence.broken())
       this.#silence.broken()
       this.#opening = connection
@@ -164,6 +166,7 @@ export class Link {
       return undefined
     } finally {
       this.#opening = undefined
+      this.#trying = undefined
     }
     if (signal.aborted) {
       connection.destroy(this.#failure ?? unavailable('closed'))

@@ -18,7 +18,7 @@ export interface ServerFacts {
   /** `always`, `everysec` or `no` where there is an append-only file and the user may ask for its setting. */
   readonly appendfsync?: string | undefined
   readonly memoryBytes?: number | undefined
-  /** 0: no limit of its own. */
+  /** Undefined: no limit of its own. */
   readonly memoryLimitBytes?: number | undefined
   readonly replicas?: number | undefined
   /** How far the replica that is furthest behind is, in bytes of the stream. */
@@ -48,7 +48,7 @@ export function modeOf(target: Target): ServerFacts['mode'] {
 }
 
 /** Valkey answers a `redis_version` too, that of the Redis it took off from. */
-export function engineOf(info: Info): { readonly name: string; readonly version: string } {
+function engineOf(info: Info): { readonly name: string; readonly version: string } {
   const valkey = info.get('valkey_version')
   if (valkey !== undefined) return { name: 'Valkey', version: valkey }
   const name = info.get('server_name')
@@ -141,9 +141,9 @@ export function factsOf(
     role: role === undefined ? 'unknown' : role === 'slave' ? 'replica' : 'primary',
     policy,
     persistence,
-    appendfsync: configured.appendfsync,
+    appendfsync: info.get('aof_enabled') === '1' ? configured.appendfsync : undefined,
     memoryBytes: numberOf(info, 'used_memory'),
-    memoryLimitBytes: numberOf(info, 'maxmemory'),
+    memoryLimitBytes: numberOf(info, 'maxmemory') || undefined,
     replicas: numberOf(info, 'connected_slaves'),
     replicaLagBytes: lagOf(info),
     pingMs,

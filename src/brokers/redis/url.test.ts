@@ -96,7 +96,7 @@ describe('a Redis URL', () => {
     ['redis+sentinel://u:hunter2@h', 'primary'],
     ['redis+cluster://u:hunter2@h/1', 'db'],
     ['redis+unix://u:hunter2@h/x', 'three slashes'],
-    ['redis://u:hunter2@h?namespace=a%20b', 'namespace'],
+    ['redis://u:hunter2@h?namespace=a', "'namespace'"],
     ['redis://hunter2@h', 'password'],
   ])('%s is refused without a word of the password', (url, part) => {
     const { code, message } = rejected(() => readOptions(url))

@@ -24,18 +24,12 @@ const SCHEMES: { readonly [scheme: string]: Scheme } = {
   'rediss+cluster': { mode: 'cluster', tls: true },
 }
 
-/** The URL schemes of this broker, without their colons. */
-export const redisSchemes: readonly string[] = Object.keys(SCHEMES)
-
 type Parts = { -readonly [K in keyof RedisOptions]: RedisOptions[K] }
 
 /** What stands behind the question mark: each writes what it means into the options. */
 const PARAMETERS: { readonly [name: string]: (options: Parts, value: string) => void } = {
   prefix: (options, value) => {
     options.prefix = value
-  },
-  namespace: (options, value) => {
-    options.namespace = value
   },
   db: (options, value) => {
     options.db = count('db', value)

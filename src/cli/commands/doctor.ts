@@ -1,7 +1,7 @@
 // offstage doctor: checks that this machine, its modules and its broker can do the work.
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Broker } from '../../broker/contract.ts'
+import type { Broker, BrokerHealth } from '../../broker/contract.ts'
 import {
   type Check,
   checkClock,
@@ -20,7 +20,7 @@ import { exitCodes } from '../exit.ts'
 import { LoadError, userStack } from '../load.ts'
 import type { Style } from '../output.ts'
 import type { CommandContext, CommandSpec } from '../spec.ts'
-import { plain, plainLines, plural } from '../text.ts'
+import { formatBytes, plain, plainLines, plural } from '../text.ts'
 
 export const spec: CommandSpec = {
   args: '',
@@ -119,14 +119,32 @@ async function* examineTarget(
 }
 
 async function examineBroker(broker: Broker, from: string): Promise<readonly Check[]> {
-  const { now, engine, durability, warnings } = await broker.health()
+  const { now, location, engine, durability, warnings, facts } = await broker.health()
   return [
-    ok('broker', `${broker.name} ${from}, namespace ${plain(broker.namespace)}`),
+    ok('broker', `${broker.name} at ${plain(location)}, ${from}, namespace ${plain(broker.namespace)}`),
     ok('engine', plain(engine)),
     ok('durability', plain(durability)),
+    ...factsCheck(facts, `${location} ${engine}`),
     ...warnings.map((text) => warn('broker', plain(text))),
     checkClock(now, Date.now()),
   ]
+}
+
+/** What else the broker tells of itself, in one line: `role primary, memory 1.2 MiB, ping 0.3 ms`. */
+function factsCheck(facts: BrokerHealth['facts'], said: string): readonly Check[] {
+  const parts = Object.entries(facts)
+    .filter(([, value]) => typeof value === 'number' || !said.includes(value))
+    .map(([name, value]) => plain(factText(name, value)))
+  return parts.length === 0 ? [] : [ok('facts', parts.join(', '))]
+}
+
+/** `memoryBytes: 2048` is `memory 2 KiB`, `pingMs: 0.3` is `ping 0.3 ms`. */
+function factText(name: string, value: string | number): string {
+  const words = (text: string): string => text.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+  if (typeof value !== 'number') return `${words(name)} ${value}`
+  if (name.endsWith('Bytes')) return `${words(name.slice(0, -5))} ${formatBytes(value)}`
+  if (name.endsWith('Ms')) return `${words(name.slice(0, -2))} ${value} ms`
+  return `${words(name)} ${value}`
 }
 
 function tasksCheck(tasks: readonly { readonly name: string }[]): Check {
