@@ -1,6 +1,6 @@
 // Hostile content: bytes that nobody can read, tasks and versions that nobody knows, values and errors out of the
 // ordinary, more than is allowed. The loop goes on and each ends as what it is.
-import { expect, onTestFinished } from 'vitest'
+import { expect } from 'vitest'
 import type { App, Logger } from '../../src/index.ts'
 import { json, spec } from '../../src/laws/factories.ts'
 import { only } from './reading.ts'
@@ -24,9 +24,9 @@ export const contentCases: readonly FaultCase[] = [
   { title: 'F37: more than is allowed is refused before it is sent, and errors are cut', run: tooLarge },
 ]
 
-async function unreadable({ fleet }: Arena): Promise<void> {
+async function unreadable({ fleet, atEnd }: Arena): Promise<void> {
   const broker = await fleet.open()
-  onTestFinished(() => broker.close())
+  atEnd(() => broker.close())
   const bytes = (...list: number[]): { codec: number; bytes: Uint8Array } => ({
     codec: 0,
     bytes: Uint8Array.from(list),
@@ -70,14 +70,14 @@ async function unreadable({ fleet }: Arena): Promise<void> {
 
 /** An app with a worker in this process, and what it logged as errors. */
 async function appOn(
-  { fleet }: Arena,
+  { fleet, atEnd }: Arena,
   define: (app: App) => void,
 ): Promise<{ readonly app: App; readonly errors: readonly unknown[] }> {
   const errors: unknown[] = []
   const quiet = (): void => undefined
   const logger: Logger = { debug: quiet, info: quiet, warn: quiet, error: (first) => void errors.push(first) }
   const app = await fleet.app({ logger, maxPayloadBytes: MAX_BYTES })
-  onTestFinished(() => app.close())
+  atEnd(() => app.close())
   define(app)
   await app.worker({ concurrency: 8 }).start()
   return { app, errors }

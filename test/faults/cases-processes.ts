@@ -139,7 +139,7 @@ async function underLoad({ fleet, say, answered, verdict }: Arena): Promise<void
   say(`seed ${seed} (OFFSTAGE_SEED repeats it)`)
   const random = mulberry(seed)
   const shares = { failing: 0.05, delayed: 0.1, limited: 0.05, parted: 0.05 }
-  const load = { ...shares, count: 900, workMs: 30, maxBytes: 8_192, inFlight: 4 }
+  const load = { ...shares, count: 900, workMs: 100, maxBytes: 8_192, inFlight: 4, perSecond: 250 }
   const worker = (): Promise<Process> => fleet.worker({ concurrency: 8, lease: LEASE_MS })
   const workers = await Promise.all([worker(), worker(), worker()])
   const producers = await Promise.all(

@@ -1,6 +1,6 @@
 // Faults that only Redis has: scripts that are gone, no memory left, a policy that throws jobs away, a primary that became
 // a replica.
-import { expect, onTestFinished } from 'vitest'
+import { expect } from 'vitest'
 import type { RedisSentinel, RedisServer } from '../support/redis-server.ts'
 import { endAll, goesOn, steady } from './cases-network.ts'
 import { ended, firstAfter, only } from './reading.ts'
@@ -17,7 +17,7 @@ export const redisCases: readonly FaultCase[] = [
     title: 'F17: SCRIPT FLUSH under load reaches no user',
     needs: 'server',
     async run(arena) {
-      const { fleet, say, verdict } = arena
+      const { fleet, say, verdict, atEnd } = arena
       await fleet.worker({ concurrency: 8, lease: LEASE_MS })
       const producer = await fleet.producer({ ...steady('job'), perSecond: 300 })
       let flushed = 0
@@ -25,7 +25,7 @@ export const redisCases: readonly FaultCase[] = [
         flushed += 1
         void redisOf(arena).cli('SCRIPT', 'FLUSH')
       })
-      onTestFinished(stop)
+      atEnd(stop)
       await fleet.until('a thousand have ended', (history) => ended(history) > 1_000)
       stop()
       await endAll(fleet, producer)
@@ -53,7 +53,7 @@ export const redisCases: readonly FaultCase[] = [
         broker: arena.fleet.broker.replace('://', '://shy:secret-word@'),
         logger: { debug: keep, info: keep, warn: keep, error: keep },
       })
-      onTestFinished(() => app.close())
+      arena.atEnd(() => app.close())
       await app.broker()
       expect(said.join('\n')).toContain('INFO')
       expect(said.join('\n')).not.toContain('secret-word')

@@ -240,9 +240,11 @@ export class Fleet {
     const started: Process = { pid, process: spawned, ended }
     this.#alive.add(started)
     void ended.then(() => this.#alive.delete(started))
-    await this.until(`process ${pid} is up`, (history) =>
-      history.some((event) => event.e === 'up' && event.pid === pid),
-    )
+    await this.until(`process ${pid} is up`, (history) => {
+      if (history.some((event) => event.e === 'up' && event.pid === pid)) return true
+      if (!this.#alive.has(started)) throw new Error(`process ${pid} has ended by itself\n${tail(history)}`)
+      return undefined
+    })
     return started
   }
 }

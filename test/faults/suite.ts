@@ -1,7 +1,7 @@
 // The fault tests as tests of vitest. A case is data: what it needs of a broker, and what it does to it. The cases with a
 // star run with every `npm test`; all of them run with `npm run faults`, which prints what was measured.
 import { appendFileSync } from 'node:fs'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { check, type Rules, type Verdict } from './checker.ts'
 import { Fleet, type Process } from './fleet.ts'
 import type { Event } from './history.ts'
@@ -68,6 +68,7 @@ export class Arena {
   readonly facts: string[] = []
   readonly #options: FaultOptions
   readonly #server: FaultServer | undefined
+  readonly #ends: (() => unknown)[] = []
 
   constructor(options: FaultOptions, server: FaultServer | undefined) {
     this.#options = options
@@ -91,8 +92,18 @@ export class Arena {
   /** A network between whoever uses the URL and the server. */
   readonly net = async (): Promise<{ readonly proxy: NetProxy; readonly url: string }> => {
     const proxy = await NetProxy.start({ host: '127.0.0.1', port: this.server.port })
-    onTestFinished(() => proxy.close())
+    this.atEnd(() => proxy.close())
     return { proxy, url: this.#network.through(this.fleet.broker, proxy.port) }
+  }
+
+  /** Called when the case is over, however it went, while its server is still there. The last one first. */
+  readonly atEnd = (end: () => unknown): void => {
+    this.#ends.unshift(end)
+  }
+
+  async dispose(): Promise<void> {
+    for (const end of this.#ends) await end()
+    await this.fleet.dispose()
   }
 
   /** For the report. */
@@ -151,7 +162,7 @@ export function faultTests(name: string, options: FaultOptions, cases: readonly 
         } finally {
           const facts = [...arena.facts, ...arena.watch.stop()]
           report({ broker: name, case: one.title, ok, ms: Math.round(performance.now() - startedAt), facts })
-          await arena.fleet.dispose()
+          await arena.dispose()
           await started?.stop()
         }
       })
