@@ -3,6 +3,8 @@
 import type { Clock, Timer } from '../../runtime/clock.ts'
 
 const TICK_MS = 250
+/** A tick that is late by more than itself was held up by this process, so no more than this is counted for one. */
+const LATE_MS = 2 * TICK_MS
 
 export class Silence {
   readonly #clock: Clock
@@ -41,7 +43,7 @@ export class Silence {
   broken(): void {
     if (this.#timer === undefined) return
     const ms = this.#silentMs + this.#sinceTick()
-    if (ms >= TICK_MS && ms > this.#longestMs) this.#longestMs = ms
+    if (ms > LATE_MS && ms > this.#longestMs) this.#longestMs = ms
     this.#silentMs = 0
     this.#tickedAt = this.#clock.monotonic()
   }
@@ -51,17 +53,16 @@ export class Silence {
     this.#timer = undefined
   }
 
-  /** The longest silence since this was last asked, the present one included; under a tick it is 0. */
+  /** The longest silence since this was last asked, the present one included; one of up to half a second is 0. */
   takeLongestMs(): number {
     const now = this.#timer === undefined ? 0 : this.#silentMs + this.#sinceTick()
-    const longest = Math.max(this.#longestMs, now >= TICK_MS && this.#waits() ? now : 0)
+    const longest = Math.max(this.#longestMs, now > LATE_MS && this.#waits() ? now : 0)
     this.#longestMs = 0
     return Math.round(longest)
   }
 
   #sinceTick(): number {
-    // A tick that is late by more than itself was held up by this process.
-    return Math.min(this.#clock.monotonic() - this.#tickedAt, 2 * TICK_MS)
+    return Math.min(this.#clock.monotonic() - this.#tickedAt, LATE_MS)
   }
 
   #arm(): void {
