@@ -27,8 +27,10 @@ export class Signals {
   readonly #space: Space
   readonly #clock: Clock
   readonly #waiters = new Set<Waiter>()
-  /** Queues with news since the last claim that took all there was, and when they came. */
+  /** Queues with news since the last claim that took all there was, and their marks. */
   readonly #news = new Map<string, number>()
+  /** Counts claims and hints, so that each is known to be before or after another. */
+  #marks = 0
   /** Queues under which the store knows that this process waits. */
   readonly #registered = new Set<string>()
   readonly #listeners = new Map<object, { readonly listener: Listener; readonly stop: () => void }>()
@@ -60,7 +62,8 @@ export class Signals {
 
   /** For `drained`: what comes from now on is news also for the claim that is about to leave. */
   mark(): number {
-    return this.#clock.monotonic()
+    this.#marks += 1
+    return this.#marks
   }
 
   /**

@@ -1,0 +1,6 @@
+// The laws on the Redis broker with a clock that is moved: what would take minutes or a day, and everything else once
+// more at exact times.
+import { testLaws } from '../../../test/support/law-tests.ts'
+import { redisClockHarness } from '../../../test/support/redis-clock.ts'
+
+testLaws(await redisClockHarness())
