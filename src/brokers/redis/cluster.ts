@@ -14,7 +14,7 @@ const REFRESH_PAUSE_MS = 200
 export interface ClusterOptions extends Omit<LinkOptions, 'locate'> {
   readonly seeds: readonly Address[]
   /** A connection that is only asked for the map. */
-  readonly probe: LinkOptions['connect']
+  readonly probe: (address: Address, signal: AbortSignal) => Promise<Connection>
 }
 
 interface Range {
