@@ -86,7 +86,7 @@ export const networkCases: readonly FaultCase[] = [
     async run({ fleet, net, watch, verdict }) {
       const { proxy, url } = await net()
       const worker = await fleet.worker({ concurrency: 4, lease: LEASE_MS }, { broker: url })
-      await fleet.until('it is connected', () => proxy.open > 0)
+      await works(fleet)
       const idleAt = await cuts(fleet, proxy)
       await fleet.enqueue({ seed: 11, prefix: 'idle', count: 1 })
       const run = await fleet.until('the job runs', (history) => firstAfter(history, 'run', idleAt))
@@ -108,7 +108,7 @@ export const networkCases: readonly FaultCase[] = [
     async run({ fleet, net, watch, verdict }) {
       const { proxy, url } = await net()
       const worker = await fleet.worker({ concurrency: 4, lease: LEASE_MS }, { broker: url })
-      await fleet.until('it is connected', () => proxy.open > 0)
+      await works(fleet)
       const idleAt = await hole({ fleet, watch }, proxy, 'the idle worker')
       await fleet.enqueue({ seed: 12, prefix: 'idle', count: 1 })
       const run = await fleet.until('the job runs', (history) => firstAfter(history, 'run', idleAt))
@@ -167,6 +167,12 @@ export async function endAll(fleet: Arena['fleet'], ...producers: readonly Proce
   await fleet.drained()
   const codes = await fleet.stop()
   expect(codes).toEqual(codes.map(() => 0))
+}
+
+/** A worker that has just been started may still be on its way to the broker. */
+async function works(fleet: Arena['fleet']): Promise<void> {
+  await fleet.enqueue({ seed: 1, prefix: 'first', count: 1 })
+  await fleet.until('the worker works', (history) => ended(history) === 1)
 }
 
 async function cuts(fleet: Arena['fleet'], proxy: NetProxy): Promise<number> {

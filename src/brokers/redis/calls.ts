@@ -111,7 +111,8 @@ export class Calls {
       if (link !== undefined && connection !== undefined) return { link, connection }
       return { failure: link?.failure ?? this.#router.failure }
     }
-    return this.#waiters.wait<Place>(look, ms, hopeless)
+    const place = this.#waiters.wait<Place>(look, ms, hopeless)
+    return hopeless === isHopeless ? place.catch(rejectDemoted) : place
   }
 
   #now(key: string): Place | undefined {
@@ -125,7 +126,7 @@ export class Calls {
       const { connection, failure } = link
       return connection === undefined ? { failure } : { link, connection }
     }
-    return this.#waiters.wait<Place>(look, this.#settings.reconnectWaitMs, isHopeless)
+    return this.#waiters.wait<Place>(look, this.#settings.reconnectWaitMs, isHopeless).catch(rejectDemoted)
   }
 
   #redirects(turn: Turn | undefined): turn is Extract<Turn, { kind: 'moved' | 'ask' }> {
@@ -162,4 +163,9 @@ export class Calls {
 /** Waiting does not help against a wrong password. */
 function isHopeless(failure: OffstageError): boolean {
   return !failure.retryable
+}
+
+/** A primary that this client has worked with was demoted: that passes, as an outage does, and callers repeat. */
+function rejectDemoted(failure: OffstageError): never {
+  throw failure.code === 'BROKER_IS_REPLICA' ? unavailable(failure.message, failure.details) : failure
 }

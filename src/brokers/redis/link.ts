@@ -11,13 +11,20 @@ const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 1_000
 /** A connection that held this long was a good one: the next back-off starts small again. */
 const GOOD_MS = 1_000
+/**
+ * What took this long the last time may take so many times as long again, and never less than this. An attempt that
+ * begins while the network swallows all it is given would else outlive the fault by the whole time of connecting.
+ */
+const PATIENCE = 4
+const MIN_PATIENCE_MS = 1_000
 
 export interface LinkOptions {
   readonly clock: Clock
   readonly silenceMs: number
   /** Where to connect: asked before each attempt. */
   readonly locate: (signal: AbortSignal) => Promise<Address>
-  readonly connect: (address: Address, signal: AbortSignal) => Promise<Connection>
+  /** `limitMs`: how long it may take, where this link has been connected before. */
+  readonly connect: (address: Address, signal: AbortSignal, limitMs?: number) => Promise<Connection>
   /** A connection is there, and is told to others only once this has resolved; a rejection ends the connection. */
   readonly ready?: ((connection: Connection) => Promise<void>) | undefined
   /** Whether a command under way keeps the process alive. */
@@ -37,6 +44,7 @@ export class Link {
   /** Where it is being connected to. */
   #trying: { readonly address: Address; readonly give: AbortController } | undefined
   #failure: OffstageError | undefined
+  #limitMs: number | undefined
   #nudge = new AbortController()
   #pending = 0
 
@@ -149,7 +157,9 @@ export class Link {
       const give = new AbortController()
       this.#trying = { address, give }
       if (signal.aborted) give.abort()
-      connection = await connect(address, give.signal)
+      const triedAt = clock.monotonic()
+      connection = await connect(address, give.signal, this.#limitMs)
+      this.#limitMs = Math.max(MIN_PATIENCE_MS, PATIENCE * (clock.monotonic() - triedAt))
       connection.onData(() => this.#silence.broken())
       this.#silence.broken()
       this.#opening = connection

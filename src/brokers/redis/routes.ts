@@ -1,7 +1,7 @@
 // From the settings to connections: which router there is, and how each of its connections is made and checked.
 import { hasCode, OffstageError } from '../../errors/error.ts'
 import { ClusterRouter } from './cluster.ts'
-import { type Connection, connect } from './connection.ts'
+import { type Connection, connect, type Steps } from './connection.ts'
 import { connectGiven, connectGivenSubscriber } from './given.ts'
 import type { MakeWire } from './ioredis.ts'
 import type { LinkOptions } from './link.ts'
@@ -76,28 +76,28 @@ function makeSentinelRouter(
 function commandConnect(settings: Settings, make: MakeWire | undefined): LinkOptions['connect'] {
   const { target } = settings
   if (target.mode !== 'client')
-    return (address, signal) => ownConnect(settings, needed(make), address, signal)
-  return (_, signal) => checked(settings, connectGiven(target.client, steps(settings, signal)))
+    return (address, signal, limitMs) =>
+      ownConnect(settings, needed(make), address, steps(settings, signal, limitMs))
+  return (_, signal, limitMs) =>
+    checked(settings, connectGiven(target.client, steps(settings, signal, limitMs)))
 }
 
 /** Makes connections that listen. */
 export function subscriberConnect(settings: Settings, make: MakeWire | undefined): LinkOptions['connect'] {
   const { target } = settings
   if (target.mode !== 'client') return commandConnect(settings, make)
-  return (_, signal) => checked(settings, connectGivenSubscriber(target.client, steps(settings, signal)))
+  return (_, signal, limitMs) =>
+    checked(settings, connectGivenSubscriber(target.client, steps(settings, signal, limitMs)))
 }
 
 function ownConnect(
   settings: Settings,
   make: MakeWire,
   address: Address,
-  signal: AbortSignal,
+  limits: Steps,
 ): Promise<Connection> {
   const { access, baseDir } = settings
-  return checked(
-    settings,
-    connect(address, { ...steps(settings, signal), make, access, baseDir, info: true }),
-  )
+  return checked(settings, connect(address, { ...limits, make, access, baseDir, info: true }))
 }
 
 function probe(
@@ -115,9 +115,10 @@ function probe(
 function steps(
   { clock, connectTimeoutMs }: Settings,
   signal: AbortSignal,
-): { clock: Settings['clock']; timeoutMs: number; signal: AbortSignal } {
+  limitMs = Number.POSITIVE_INFINITY,
+): Steps {
   // A little less than opening may take, so that what was missed is said in its own words.
-  return { clock, timeoutMs: Math.floor(0.9 * connectTimeoutMs), signal }
+  return { clock, timeoutMs: Math.min(Math.floor(0.9 * connectTimeoutMs), limitMs), signal }
 }
 
 async function checked(settings: Settings, connecting: Promise<Connection>): Promise<Connection> {
