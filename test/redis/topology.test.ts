@@ -1,5 +1,6 @@
 // Clusters and sentinels, with real failovers and a slot that moves: calls and subscriptions find their way.
 import { createHash } from 'node:crypto'
+import { inspect } from 'node:util'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createRedisClient, type RedisClient, type Script } from '../../src/brokers/redis/client.ts'
 import { type RedisOptions, readOptions } from '../../src/brokers/redis/options.ts'
@@ -111,6 +112,27 @@ describe.skipIf(redisServerMissing())('a cluster', () => {
     })
   })
 
+  test('a node that froze holds up nobody else, and is used again when it wakes', async () => {
+    const cluster = await startCluster()
+    cleanups.push(() => cluster.stop())
+    for (const node of cluster.nodes) await node.cli('CONFIG', 'SET', 'cluster-require-full-coverage', 'no')
+    const client = await opened(cluster.url)
+    for (const key of KEYS) await client.run(write, key, ['before'])
+    const frozen = await ownerOf(cluster.nodes, 'offstage:{a}:')
+    const other = await keyNotOn(frozen, cluster.nodes)
+    frozen.pause()
+    const lost = client.run(write, 'offstage:{a}:', ['after']).catch((error: unknown) => error)
+    const startedAt = now()
+    for (let i = 0; i < 20; i++) await client.run(write, other, [`${i}`])
+    expect(now() - startedAt).toBeLessThan(2_000)
+    expect(await lost).toMatchObject({ code: 'BROKER_UNAVAILABLE' })
+    frozen.resume()
+    await until('it works again', async () =>
+      client.run(write, 'offstage:{a}:', ['after']).catch(() => undefined),
+    )
+    expect(client.takeOutageMs()).toBeGreaterThan(2_500)
+  })
+
   test('a primary that dies is replaced by its replica', async () => {
     const cluster = await startCluster()
     cleanups.push(() => cluster.stop())
@@ -174,6 +196,28 @@ describe.skipIf(redisServerMissing())('sentinels', () => {
       message: expect.stringContaining('ECONNREFUSED'),
     })
     await expect(make(set.replica.url).open()).rejects.toMatchObject({ code: 'BROKER_IS_REPLICA' })
+  })
+
+  test('that ask for a password get that of the servers', async () => {
+    const set = await startSentinel()
+    cleanups.push(() => set.stop())
+    for (const server of [set.primary, set.replica])
+      await server.cli('ACL', 'SETUSER', 'anna', 'on', '>planted-secret', '~*', '&*', '+@all')
+    for (const sentinel of set.sentinels) {
+      await sentinel.cli('ACL', 'SETUSER', 'anna', 'on', '>planted-secret', '+@all', '&*')
+      await sentinel.cli('ACL', 'SETUSER', 'default', 'off')
+    }
+    const refused = await make(set.url)
+      .open()
+      .catch((error: unknown) => error)
+    expect(refused).toMatchObject({ code: 'BROKER_AUTH' })
+    const wrong = await make(set.url.replace('//', '//anna:planted-wrong@'))
+      .open()
+      .catch((error: unknown) => error)
+    expect(wrong).toMatchObject({ code: 'BROKER_AUTH' })
+    expect(inspect(wrong, { depth: 9, showHidden: true })).not.toContain('planted')
+    const client = await opened(set.url.replace('//', '//anna:planted-secret@'))
+    await client.run(write, 'k', ['x'])
   })
 
   test('a primary that dies is left for the one that takes over', async () => {
@@ -243,4 +287,9 @@ async function ownerOf(nodes: readonly RedisServer[], key: string): Promise<Redi
     if (ranges.some(([, from, to]) => slot >= Number(from) && slot <= Number(to))) return node
   }
   throw new Error(`no node owns the slot ${slot}`)
+}
+
+async function keyNotOn(node: RedisServer, nodes: readonly RedisServer[]): Promise<string> {
+  for (const key of KEYS) if ((await ownerOf(nodes, key)) !== node) return key
+  throw new Error('all keys are on one node')
 }
