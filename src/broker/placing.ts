@@ -11,6 +11,9 @@ export interface PlacingBroker extends Broker {
    * workflows for the ids that they make. A job under another id is refused with SHARD_MISMATCH.
    */
   place(spec: JobSpec): string
+
+  /** Where the job of an id lives: a number of its own for each part of the store that may be away by itself. */
+  shardOf(id: string): number
 }
 
 export function isPlacing(broker: Broker): broker is PlacingBroker {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { GroupAnswer } from '../broker/contract.ts'
+import type { PlacingBroker } from '../broker/placing.ts'
 import { MemoryBroker } from '../brokers/memory/memory.ts'
 import { OffstageError } from '../errors/error.ts'
 import { decodeJson } from '../job/codec.ts'
@@ -221,8 +222,12 @@ describe('many jobs', () => {
 
 describe('a broker that places ids', () => {
   /** Its jobs live in rooms, by the end of their ids. */
-  class PlacingMemory extends TrippingBroker {
+  class PlacingMemory extends TrippingBroker implements PlacingBroker {
     readonly places = new Set<string>()
+
+    shardOf(id: string): number {
+      return id.endsWith('hall') ? 0 : 1
+    }
 
     place(spec: JobSpec): string {
       const room = spec.unique === undefined ? 'hall' : 'cellar'

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
+import type { PlacingBroker } from '../broker/placing.ts'
 import { MemoryBroker } from '../brokers/memory/memory.ts'
-import type { JobRecord } from '../job/record.ts'
+import { OffstageError } from '../errors/error.ts'
+import type { JobRecord, JobSpec } from '../job/record.ts'
+import { spec } from '../laws/factories.ts'
 import { silentLogger } from '../runtime/logger.ts'
 import { ManualClock } from '../runtime/manual-clock.ts'
 import { Watcher } from './watcher.ts'
@@ -32,6 +35,50 @@ test.each([
   }
   expect(broker.asked).toBeGreaterThan(2 * jobs)
   expect(broker.asked - jobs).toBeLessThan(5_100 * seconds)
+  watcher.failAll(new Error('over'))
+  await broker.close()
+})
+
+/** Jobs whose ids begin with `away` live in a shard that does not answer. */
+class ShardedBroker extends MemoryBroker implements PlacingBroker {
+  place({ id }: JobSpec): string {
+    return id
+  }
+
+  shardOf(id: string): number {
+    return id.startsWith('away') ? 1 : 0
+  }
+
+  override get(ids: readonly string[]): Promise<readonly (JobRecord | undefined)[]> {
+    if (!ids.some((id) => id.startsWith('away'))) return super.get(ids)
+    return Promise.reject(new OffstageError('BROKER_UNAVAILABLE', 'the shard is away'))
+  }
+}
+
+test('jobs whose shard is away keep no others from being seen', async () => {
+  const clock = new ManualClock()
+  const broker = new ShardedBroker({ clock })
+  await broker.open()
+  await broker.enqueue([[spec({ id: 'there' })]])
+  const watcher = new Watcher({ broker: async () => broker, logger: silentLogger }, clock)
+  const seen: string[] = []
+  for (const id of ['away-1', 'there', 'away-2', 'gone']) {
+    const see = (record: JobRecord | undefined): void => void seen.push(`${id}: ${record?.state}`)
+    watcher.watch(id, { see, fail: () => seen.push(`${id} failed`) })
+  }
+  await expect
+    .poll(() => new Set(seen), { interval: 1 })
+    .toEqual(new Set(['there: ready', 'gone: undefined']))
+  await broker.cancel({ ids: ['there'] })
+  await expect
+    .poll(
+      () => {
+        clock.advance(20)
+        return new Set(seen)
+      },
+      { interval: 1 },
+    )
+    .toEqual(new Set(['there: ready', 'gone: undefined', 'there: cancelled']))
   watcher.failAll(new Error('over'))
   await broker.close()
 })

@@ -2,6 +2,7 @@
 // as hints of what to ask for next, and asks anyway with a back-off, since hints may be missed. Nothing runs while
 // nobody waits; while somebody does, the process stays alive.
 import type { Broker, JobEvent } from '../broker/contract.ts'
+import { isPlacing, type PlacingBroker } from '../broker/placing.ts'
 import type { JobRecord } from '../job/record.ts'
 import { isEnded } from '../job/states.ts'
 import { type Clock, sleep } from '../runtime/clock.ts'
@@ -107,9 +108,28 @@ export class Watcher {
       const ids = due.slice(i, i + BATCH)
       // Moved on before the trip, so that a hint that comes during it is not lost.
       for (const id of ids) this.#postpone(id, now)
-      const records = await broker.get(ids)
-      for (const [n, id] of ids.entries()) this.#deliver(id, records[n])
+      if (isPlacing(broker)) await this.#askByShard(broker, ids)
+      else await this.#ask(broker, ids)
     }
+  }
+
+  async #ask(broker: Broker, ids: readonly string[]): Promise<void> {
+    const records = await broker.get(ids)
+    for (const [n, id] of ids.entries()) this.#deliver(id, records[n])
+  }
+
+  /** Those whose shard is away keep no others from their answers. */
+  async #askByShard(broker: PlacingBroker, ids: readonly string[]): Promise<void> {
+    const shares = new Map<number, string[]>()
+    for (const id of ids) {
+      const shard = broker.shardOf(id)
+      const share = shares.get(shard)
+      if (share === undefined) shares.set(shard, [id])
+      else share.push(id)
+    }
+    const asked = [...shares.values()].map((share) => this.#ask(broker, share))
+    await Promise.allSettled(asked)
+    await Promise.all(asked)
   }
 
   #postpone(id: string, now: number): void {

@@ -110,6 +110,35 @@ describe('enqueue', () => {
   })
 })
 
+describe('order', () => {
+  test('of a partition is by priority, then first in, first out', async () => {
+    const jobs = Array.from({ length: 30 }, (_, n) => made({ partition: 'north', priority: n % 3 }))
+    for (const job of jobs) await broker.enqueue([[job], [spec()]])
+    const claimed: string[] = []
+    for (let more = true; more; ) {
+      const answer = await broker.reserve(request({ max: 7 }))
+      claimed.push(...answer.jobs.filter(({ partition }) => partition === 'north').map(({ id }) => id))
+      more = answer.jobs.length > 0
+    }
+    const inOrder = [2, 1, 0].flatMap((priority) => jobs.filter((job) => job.priority === priority))
+    expect(claimed).toEqual(inOrder.map(({ id }) => id))
+  })
+
+  test('tokens of a job grow with each claim', async () => {
+    const job = kit.jobIn(2)
+    await broker.enqueue([[job]])
+    const tokens: number[] = []
+    for (let claim = 0; claim < 5; claim += 1) {
+      const { jobs } = await broker.reserve(request({ leaseMs: SHORT_LEASE_MS, starting: 0 }))
+      tokens.push(...jobs.map(({ token }) => token))
+      kit.clock.advance(SHORT_LEASE_MS + 1)
+      await broker.maintain()
+    }
+    expect(tokens).toHaveLength(5)
+    expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b))
+  })
+})
+
 describe('limits', () => {
   const claimAll = async (queues = ['line']): Promise<number> => {
     let count = 0

@@ -111,6 +111,10 @@ export class ShardedBroker implements PlacingBroker {
     return this.#placement.place(spec)
   }
 
+  shardOf(id: string): number {
+    return this.#placement.shardOf(id)
+  }
+
   /** Rejects where no shard answers; what is wrong with one of them is a warning. */
   async health(): Promise<BrokerHealth> {
     const answers = await Promise.all(
@@ -137,7 +141,8 @@ export class ShardedBroker implements PlacingBroker {
   }
 
   async settle(request: SettleRequest): Promise<Settled> {
-    const { settled, sweep } = await settle(this.#opened(), this.#placement.shardOf, request, this.#order())
+    const order = request.next === undefined ? [] : this.#order()
+    const { settled, sweep } = await settle(this.#opened(), this.#placement.shardOf, request, order)
     if (sweep === undefined) return settled
     await sweep.rest()
     await this.#searchSuspects(sweep)
@@ -187,7 +192,7 @@ export class ShardedBroker implements PlacingBroker {
   async get(ids: readonly string[]): Promise<readonly (JobRecord | undefined)[]> {
     const shares = shareOut(this.#opened(), this.#placement.shardOf, ids, (id) => id)
     const get = (shard: Shard, own: readonly string[]): Promise<readonly (JobRecord | undefined)[]> =>
-      shard.call((broker) => broker.get(own))
+      shard.callSoon((broker) => broker.get(own))
     const records = await eachShare(this.#shards, shares, get)
     return records.map((record) => record && this.#own(record))
   }
