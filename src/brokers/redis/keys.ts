@@ -20,6 +20,8 @@ const KEYS: { readonly [name: string]: 'hash' | 'zset' | 'list' } = {
   rules: 'hash',
   scopes: 'hash',
   closed: 'hash',
+  active: 'hash',
+  stale: 'hash',
   workers: 'hash',
   seen: 'hash',
   schedules: 'hash',
@@ -30,6 +32,9 @@ const KEYS: { readonly [name: string]: 'hash' | 'zset' | 'list' } = {
   fading: 'zset',
   alive: 'zset',
   outbox: 'list',
+  'pruning:succeeded': 'list',
+  'pruning:failed': 'list',
+  'pruning:cancelled': 'list',
 }
 
 /** @throws STORE_KEY_TAKEN, STORE_TOO_NEW */

@@ -148,24 +148,27 @@ end
 
 -- ── counters ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- tick: sequence numbers and tokens. It never falls behind 1024 times broker time, so that a server which lost its last
---       writes gives no number twice. pos: places in line. turn: turns of lanes.
-local meta = call('HMGET', B .. 'meta', 'tick', 'pos', 'turn', 'lease')
-local lastTick, lastPos, lastTurn = tonumber(meta[1] or 0), tonumber(meta[2] or 0), tonumber(meta[3] or 0)
+-- tick: sequence numbers and places in line. token: tokens of claims. Both have 64 numbers a millisecond and never fall
+--       behind broker time, so that a server which lost its last writes gives no number twice; a burst runs ahead.
+-- turn: turns of lanes. lead: how many milliseconds ticks were ahead of time at the most.
+local TICKS = 64
+local meta = call('HMGET', B .. 'meta', 'tick', 'token', 'turn', 'lease', 'lead')
+local lastTick, lastToken, lastTurn = tonumber(meta[1] or 0), tonumber(meta[2] or 0), tonumber(meta[3] or 0)
+local lead = tonumber(meta[5] or 0)
 -- The longest lease that was ever given.
 local longestLease = tonumber(meta[4] or 0)
 local countersMoved = false
 
 local function nextTick()
   countersMoved = true
-  lastTick = max(lastTick + 1, now * 1024)
+  lastTick = max(lastTick + 1, now * TICKS)
   return lastTick
 end
 
-local function nextPos()
+local function nextToken()
   countersMoved = true
-  lastPos = lastPos + 1
-  return lastPos
+  lastToken = max(lastToken + 1, now * TICKS)
+  return lastToken
 end
 
 local function nextTurn()
@@ -213,18 +216,24 @@ local function expect(key, kind)
   end
 end
 
--- Entries for streams: key > { entry id, field value, … }; sent with what is gathered.
-local streams = {}
+-- To the end of a list.
+local lists = {}
+local function push(key, value)
+  local values = lists[key]
+  if not values then
+    values = {}
+    lists[key] = values
+  end
+  values[#values + 1] = value
+end
 
 local function flush()
   for i = 1, #beforeFlush do beforeFlush[i]() end
   for key in pairs(hashes) do expect(key, 'hash') end
   for key in pairs(zsets) do expect(key, 'zset') end
-  for key, entries in pairs(streams) do
-    expect(key, 'stream')
-    for i = 1, #entries, 2 do call('XADD', key, entries[i], 'i', entries[i + 1]) end
-  end
-  streams = {}
+  for key in pairs(lists) do expect(key, 'list') end
+  for key, values in pairs(lists) do send('RPUSH', key, values) end
+  lists = {}
   for key, fields in pairs(hashes) do
     local set, del, s, d = {}, {}, 0, 0
     for field, value in pairs(fields) do
@@ -257,7 +266,8 @@ local function flush()
   zsets = {}
   for i = 1, #afterFlush do afterFlush[i]() end
   if countersMoved then
-    call('HSET', B .. 'meta', 'tick', lastTick, 'pos', lastPos, 'turn', lastTurn)
+    lead = max(lead, math.ceil(lastTick / TICKS - now))
+    call('HSET', B .. 'meta', 'tick', lastTick, 'token', lastToken, 'turn', lastTurn, 'lead', lead)
     countersMoved = false
   end
 end
@@ -268,6 +278,9 @@ local function evenWithoutMemory()
   call('DEL', B .. 'nothing')
 end`,
   libClaims: `local STEP = 500
+-- What other scripts use of this part; the rest is its own.
+local promoteDue, bury, nextDueAt, reserve
+do
 local UNREADABLE = '{"name":"OffstageError","message":"the stored fields of the job cannot be read: its record is damaged",'
   .. '"code":"PAYLOAD_UNREADABLE","fingerprint":"PAYLOAD_UNREADABLE"}'
 
@@ -279,18 +292,19 @@ local function forget(id, live)
     if tonumber(all[i]) then
       if STATE[state] then zset(B .. 'in:' .. STATE[state] .. ':' .. all[i], id, false) end
       -- Never claimed: it stands among the oldest of its kind, since its turn has come.
-      for _, entry in ipairs(live and {} or call('XRANGE', B .. 'fresh:' .. all[i], '-', '+', 'COUNT', 1000)) do
-        if entry[2][2] == id then call('XDEL', B .. 'fresh:' .. all[i], entry[1]) end
+      zset(B .. 'moved:' .. all[i], id, false)
+      for _, entry in ipairs(live and {} or call('LRANGE', B .. 'fresh:' .. all[i], 0, 999)) do
+        if string.sub(entry, 8) == id then leaveFresh(all[i], entry) end
       end
     end
   end
 end
 
 -- A damaged record becomes a dead letter whose input is the bytes that are left. queue: '?' where it is not known
-local function bury(job, queue)
+function bury(job, queue)
   flush()
   forget(job.id, call('HGET', B .. 'live', job.id))
-  local spec = pack(HEAD, 1, 0, now, nextTick(), kindNumber(queue .. '\\n?'), 0, 0) .. job.spec
+  local spec = pack(HEAD, now, nextTick(), kindNumber(queue .. '\\n?'), 1, 0, 0, 0) .. job.spec
   local mended = newJob(job.id, spec)
   hset(B .. 'jobs', job.id, spec)
   mended.fresh, mended.state, mended.reason, mended.error = false, FAILED, 4, UNREADABLE
@@ -301,7 +315,7 @@ local function bury(job, queue)
 end
 
 -- Makes up to \`most\` due jobs of a queue ready, the earliest first; answers how many.
-local function promoteDue(queue, most)
+function promoteDue(queue, most)
   if most <= 0 then return 0 end
   local key = B .. 'due:' .. queue
   local ids = call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, most)
@@ -328,6 +342,8 @@ end
 -- ── the open lanes of a queue by whose turn it is, as one claim walks them ──────────────────────────────────────────
 
 local CHUNK = 64
+-- The most dead entries that one call passes over.
+local MOST_DEAD = 2000
 
 local function newLine(turns)
   return { turns = turns, lanes = {}, first = 1, last = 0, upTo = '-inf', complete = false }
@@ -370,12 +386,15 @@ local function popLane(line)
   return lane
 end
 
--- Takes what was claimed out of a lane.
+-- Takes what was claimed out of a lane: \`taken\` from the set, \`passed\` from the list.
 local function cut(lane)
-  if lane.taken == 0 then return end
-  if zsets[lane.key] then flush() end
-  call('ZREMRANGEBYRANK', lane.key, 0, lane.taken - 1)
-  lane.taken = 0
+  if lane.taken > 0 then
+    if zsets[lane.key] then flush() end
+    call('ZREMRANGEBYRANK', lane.key, 0, lane.taken - 1)
+  end
+  if lane.passed > 0 then call('LTRIM', lane.line, lane.passed, -1) end
+  if (lane.dead or 0) > 0 then call('HINCRBY', B .. 'stale', lane.name, -lane.dead) end
+  lane.taken, lane.passed, lane.dead = 0, 0, 0
 end
 
 -- Writes what the claim did to the lanes that are still in line, and forgets them.
@@ -383,9 +402,9 @@ local function saveLine(line)
   local add = {}
   for i = line.first, line.last do
     local lane = line.lanes[i]
-    local mayBeEmpty = lane.taken > 0 and lane.next > lane.count
+    local mayBeEmpty = lane.taken + lane.passed > 0 and lane.next > lane.count
     cut(lane)
-    if mayBeEmpty and (lane.whole or call('EXISTS', lane.key) == 0) then
+    if mayBeEmpty and isEmpty(lane) then
       dropLane(lane)
     elseif lane.moved then
       add[#add + 1] = lane.turn
@@ -406,13 +425,40 @@ end
 -- Reads the next jobs of a lane ahead.
 local function readHeads(lane, wanted)
   local rows = call('ZRANGE', lane.key, lane.taken, lane.taken + wanted - 1, 'WITHSCORES')
-  local ids, scores, number = {}, {}, 0
-  for i = 1, #rows, 2 do
+  local entries = call('LRANGE', lane.line, lane.passed, lane.passed + wanted - 1)
+  local ids, scores, listed, number = {}, {}, {}, 0
+  local r, e = 1, 1
+  local usual = (9 - USUAL) * PLACES
+  while number < wanted and (rows[r] or entries[e]) do
+    local score = rows[r] and tonumber(rows[r + 1])
+    local seq = entries[e] and unpackFrom('>I7', entries[e])
     number = number + 1
-    ids[number], scores[number] = rows[i], tonumber(rows[i + 1])
+    if seq and (not score or usual + seq < score) then
+      ids[number], scores[number], listed[number] = string.sub(entries[e], 8), usual + seq, seq
+      e = e + 1
+    else
+      ids[number], scores[number] = rows[r], score
+      r = r + 2
+    end
   end
-  lane.ids, lane.scores, lane.next, lane.count, lane.whole = ids, scores, 1, number, number < wanted
+  lane.ids, lane.scores, lane.listed, lane.next, lane.count = ids, scores, listed, 1, number
+  lane.whole = number < wanted
   load(ids)
+end
+
+-- The job at the head of a lane has left otherwise than by a claim, and its entry stayed.
+local function isDead(lane)
+  local seq = lane.listed[lane.next]
+  if not seq then return false end
+  local job = jobs[lane.ids[lane.next]]
+  if job and job.damaged then return false end
+  return not job or job.seq ~= seq or not job.fresh or job.state ~= READY
+end
+
+-- The head of a lane is dealt with.
+local function pass(lane)
+  if lane.listed[lane.next] then lane.passed = lane.passed + 1 else lane.taken = lane.taken + 1 end
+  lane.next = lane.next + 1
 end
 
 -- Its task got a rule while it stood in the shared lane.
@@ -426,8 +472,9 @@ local function moveToOwnLanes(lane, moves)
   while moves.left > 0 and lane.next <= lane.count and isMisplaced(lane) do
     local job = jobs[lane.ids[lane.next]]
     job.pos = lane.scores[lane.next] % PLACES
-    enterLane(job)
-    lane.next, lane.taken, moves.left = lane.next + 1, lane.taken + 1, moves.left - 1
+    enterLane(job, true)
+    pass(lane)
+    moves.left = moves.left - 1
   end
 end
 
@@ -443,8 +490,16 @@ local function nextHead(line, wanted, moves)
     if lane.next > lane.count then
       popLane(line)
       cut(lane)
-      if call('EXISTS', lane.key) == 0 then dropLane(lane) end
+      if isEmpty(lane) then dropLane(lane) end
       if reopened[line.turns] then restart(line) end
+    elseif isDead(lane) then
+      if moves.dead == 0 then
+        moves.unsorted = true
+        return nil
+      end
+      moves.dead = moves.dead - 1
+      lane.dead = (lane.dead or 0) + 1
+      pass(lane)
     elseif isMisplaced(lane) then
       moveToOwnLanes(lane, moves)
       restart(line)
@@ -473,7 +528,7 @@ local function claim(job, score, request, started)
   indexRemove(job)
   touch(job)
   if job.expiresAt and not job.begun then zset(B .. 'expiries', job.id, false) end
-  job.state, job.pos, job.token, job.worker = ACTIVE, score % PLACES, nextTick(), request.worker
+  job.state, job.pos, job.token, job.worker = ACTIVE, score % PLACES, nextToken(), request.worker
   job.claimedAt, job.started = now, started
   if started then job.startedAt = now end
   if job.holdsKey and linksOf(job).whileWaiting then freeKey(job) end
@@ -484,7 +539,7 @@ local function claim(job, score, request, started)
 end
 
 local function packClaim(job)
-  return pack('>I7I2I2BI6dI2I2c0I4c0I4c0', job.token, min(job.failures, 65535), min(job.crashes, 65535),
+  return pack('>BI7I2I2BI6dI2I2c0I4c0I4c0', 0, job.token, min(job.failures, 65535), min(job.crashes, 65535),
     job.suspect and 1 or 0, job.unknownSince, job.dueAt or -1, job.kind, #job.id, job.id, #job.progress, job.progress,
     #job.spec, job.spec)
 end
@@ -507,7 +562,7 @@ local function claimFrom(queue, request, left, out)
       lane, id, score = nextHead(normal, request.max - #out, left.moves)
     end
     if not lane then break end
-    lane.next, lane.taken = lane.next + 1, lane.taken + 1
+    pass(lane)
     local job = jobs[id]
     if not job or (not job.damaged and job.state ~= READY) then
       -- Somebody has deleted its record by hand.
@@ -538,8 +593,63 @@ local function claimFrom(queue, request, left, out)
   saveLine(normal)
 end
 
+-- The straight way of most jobs: new, of the usual priority, without limits, expiry or ties to others, in the only lane
+-- of their queue. Stops at the first for which that does not hold; it and those behind it are left to \`claimFrom\`.
+local function claimPlain(queue, request, left, out)
+  if anyRules or listened() or request.max <= #out then return end
+  local turns = call('ZRANGE', B .. 'turns:' .. queue, 0, 1)
+  if #turns ~= 1 then return end
+  local lane = laneOf(turns[1])
+  if lane.task or lane.partition then return end
+  if call('EXISTS', lane.key, B .. 'suspects:' .. queue) > 0 then return end
+  local entries = call('LRANGE', lane.line, 0, request.max - #out - 1)
+  local number = #entries
+  local ids = {}
+  for i = 1, number do ids[i] = string.sub(entries[i], 8) end
+  local specs = ask('HMGET', B .. 'jobs', ids)
+  local lives = ask('HMGET', B .. 'live', ids)
+  local first = #out
+  local nowBytes = pack('>I6', now)
+  local untilAt = string.format('%d', now + request.leaseMs)
+  local live, leases, passed = {}, {}, 0
+  for i = 1, number do
+    local id, spec, entry = ids[i], specs[i], entries[i]
+    if lives[i] or jobs[id] ~= nil or not spec or #spec < HEAD_BYTES
+      or string.sub(spec, 7, 13) ~= string.sub(entry, 1, 7) then break end
+    local flags = string.byte(spec, 18)
+    if flags % 4 >= EXPIRES or flags % 32 >= LINKS then break end
+    local token = pack('>I7', nextToken())
+    live[2 * i - 1] = id
+    live[2 * i] = '\\129' .. token .. nowBytes .. (first + i <= request.starting and '\\1' or '\\0')
+      .. string.sub(spec, 1, 15) .. request.worker
+    leases[2 * i - 1], leases[2 * i] = untilAt, id
+    out[first + i] = '\\1' .. token .. pack('>I2c0I4c0', #id, id, #spec, spec)
+    local kind = string.sub(spec, 14, 15)
+    local ofKind = left.plain[kind]
+    if not ofKind then
+      ofKind = {}
+      left.plain[kind] = ofKind
+    end
+    ofKind[#ofKind + 1] = entry
+    passed = i
+  end
+  if passed == 0 then return end
+  send('HSET', B .. 'live', live)
+  send('ZADD', B .. 'leases', leases)
+  call('LTRIM', lane.line, passed, -1)
+  if passed == number and isEmpty(lane) then dropLane(lane) end
+  for kind, ofKind in pairs(left.plain) do
+    local number = unpackFrom('>I2', kind)
+    left.kinds[number] = true
+    activeMoved[number] = (activeMoved[number] or 0) + #ofKind
+    freshLeft[number] = ofKind
+  end
+  left.plain = {}
+  flush()
+end
+
 -- When something of a queue falls due by itself: a scheduled job, or room in a rate; nil else.
-local function nextDueAt(queue)
+function nextDueAt(queue)
   local first = call('ZRANGE', B .. 'due:' .. queue, 0, 0, 'WITHSCORES')[2]
   local at = first and tonumber(first)
   if not anyRules then return at end
@@ -568,7 +678,7 @@ end
 
 -- text: see \`wire-claims.ts\`. Answers { claims, now, milliseconds until something falls due or -1, whether all there was
 -- was taken, kinds as number and \`queue\\ntask\` by turns }.
-local function reserve(text)
+function reserve(text)
   flush()
   local request = { queues = {} }
   local queueCount, at
@@ -578,7 +688,7 @@ local function reserve(text)
   for i = 1, queueCount do request.queues[i], at = unpackFrom('>I2c0', text, at) end
   if request.leaseMs > longestLease then call('HSET', B .. 'meta', 'lease', request.leaseMs) end
   local out = {}
-  local left = { promotions = STEP, expiries = STEP, suspects = request.suspects, kinds = {}, moves = { left = MOST_MOVES } }
+  local left = { promotions = STEP, expiries = STEP, suspects = request.suspects, kinds = {}, plain = {}, moves = { left = MOST_MOVES, dead = MOST_DEAD } }
   local states = ask('HMGET', B .. 'queues', request.queues)
   local unsorted = false
   for i = 1, queueCount do
@@ -587,6 +697,7 @@ local function reserve(text)
       left.promotions = left.promotions - promoteDue(queue, left.promotions)
       openTimed(queue)
       flush()
+      claimPlain(queue, request, left, out)
       claimFrom(queue, request, left, out)
       unsorted = unsorted or left.moves.unsorted
     end
@@ -613,6 +724,7 @@ local function reserve(text)
     kinds[#kinds + 1] = kindOf(kind).text
   end
   return { table.concat(out), now, dueAt and max(0, math.ceil(dueAt - now)) or -1, drained and 1 or 0, kinds }
+end
 end`,
   libDependents: `local SPREAD_AT_ONCE = 100
 
@@ -700,13 +812,20 @@ end
 
 -- at: where a job of the request begins. Answers it and where the next begins.
 local function readCall(text, at, kinds)
-  local id, kind, priority, codec, flags, due, expiresIn, tail
-  id, kind, priority, codec, flags, due, expiresIn, tail, at = unpackFrom('>I2c0I2BBI2ddI4c0', text, at)
+  local plain, id, kind, priority, codec, flags, due, expiresIn, tail
+  if string.byte(text, at) == 1 then
+    local rest
+    plain, id, kind, rest, at = unpackFrom('>BI2c0I2I4c0', text, at)
+    plain, flags, priority, codec = unpackFrom('>BI2BB', rest)
+    return { id = id, kindText = kinds[kind], priority = priority, codec = codec, flags = flags, due = 0, expiresIn = 0,
+      tail = string.sub(rest, 6), links = {} }, at
+  end
+  plain, id, kind, priority, codec, flags, due, expiresIn, tail, at = unpackFrom('>BI2c0I2BBI2ddI4c0', text, at)
   local one = { id = id, kindText = kinds[kind], priority = priority, codec = codec, flags = flags, due = due,
     expiresIn = expiresIn, tail = tail, links = {} }
   if has(flags, LINKS) then
     -- Only to look at the links: the record is made when it is put in.
-    local draft = newJob(id, pack(HEAD, 1, floor(flags % IN_RECORD / 4) * 4, 0, 0, 0, priority, codec) .. tail)
+    local draft = newJob(id, pack(HEAD, 0, 0, 0, 1, floor(flags % IN_RECORD / 4) * 4, priority, codec) .. tail)
     one.links = linksOf(draft)
   end
   return one, at
@@ -766,7 +885,7 @@ local function put(one)
   local times = ''
   if has(flags, RUN_AT) then times = pack('>d', has(one.flags, DELAY) and now + one.due or one.due) end
   if has(flags, EXPIRES) then times = times .. pack('>d', now + one.expiresIn) end
-  local spec = pack(HEAD, 1, flags, now, seq, kindNumber(one.kindText), one.priority, one.codec) .. times .. one.tail
+  local spec = pack(HEAD, now, seq, kindNumber(one.kindText), 1, flags, one.priority, one.codec) .. times .. one.tail
   local job = newJob(one.id, spec)
   jobs[one.id] = job
   hset(B .. 'jobs', one.id, spec)
@@ -803,14 +922,71 @@ local function put(one)
     job.state = SCHEDULED
     touch(job)
   else
-    job.pos = nextPos()
+    job.pos = seq
   end
   settleIn(job)
+end
+
+-- The straight way of most calls: groups of plain jobs (see \`claimPlain\`) that are all new. Answers whether it was taken;
+-- else nothing has been done.
+local function enqueuePlain(text, kinds)
+  if anyRules or listened() then return false end
+  local groupCount, at = unpackFrom('>I4', text)
+  local ids, kindOfJob, rests, number = {}, {}, {}, 0
+  local seen = {}
+  for _ = 1, groupCount do
+    local size
+    size, at = unpackFrom('>I4', text, at)
+    for _ = 1, size do
+      number = number + 1
+      local plain, id, kind, rest
+      if string.byte(text, at) == 0 then return false end
+      plain, id, kind, rest, at = unpackFrom('>BI2c0I2I4c0', text, at)
+      if seen[id] then return false end
+      seen[id] = true
+      ids[number], kindOfJob[number], rests[number] = id, kind, rest
+    end
+  end
+  local there = ask('HMGET', B .. 'jobs', ids)
+  for i = 1, number do
+    if there[i] then return false end
+  end
+  local nowBytes = pack('>I6', now)
+  local specs, perKind = {}, {}
+  for i = 1, number do
+    local k = kindOfJob[i]
+    local ofKind = perKind[k]
+    if not ofKind then
+      local queue = string.match(kinds[k], '^[^\\n]*')
+      local kind = kindNumber(kinds[k])
+      local lane = openLane(queue .. '\\n\\n\\n')
+      ofKind = { kind = kind, bytes = pack('>I2', kind), queue = queue, fresh = {}, lane = lane, number = 0 }
+      lists[B .. 'fresh:' .. kind] = ofKind.fresh
+      lists[lane.line] = lists[lane.line] or {}
+      ofKind.line = lists[lane.line]
+      perKind[k] = ofKind
+    end
+    local id, seq = ids[i], pack('>I7', nextTick())
+    specs[2 * i - 1], specs[2 * i] = id, nowBytes .. seq .. ofKind.bytes .. rests[i]
+    local entry = seq .. id
+    ofKind.number = ofKind.number + 1
+    ofKind.fresh[ofKind.number] = entry
+    local line = ofKind.line
+    line[#line + 1] = entry
+  end
+  for key in pairs(lists) do expect(key, 'list') end
+  send('HSET', B .. 'jobs', specs)
+  for _, ofKind in pairs(perKind) do
+    counts[ofKind.kind .. 'e'] = ofKind.number
+    notify(ofKind.queue, ofKind.number)
+  end
+  return true
 end
 
 -- Answers a letter for each job (e enqueued, i duplicate by id, u by unique key, r its group was refused) and what
 -- belongs to the letters: the holder's id for u; what \`refusal\` said for the first r of a group.
 local function enqueueGroups(text, kinds)
+  if enqueuePlain(text, kinds) then return '', {} end
   local groupCount, at = unpackFrom('>I4', text)
   local groups, ids = {}, {}
   for g = 1, groupCount do
@@ -857,6 +1033,7 @@ local function enqueueGroups(text, kinds)
   return all and '' or table.concat(letters), extras
 end`,
   libLanes: `local PLACES = 281474976710656
+local USUAL = 5
 -- The most jobs that one look for the next moves to a lane of their own.
 local MOST_MOVES = 500
 -- The most lanes or scopes that one step opens because the time of a rate has come.
@@ -875,16 +1052,15 @@ end
 local function laneOf(name)
   local queue, suspect, task, partition = string.match(name, '^([^\\n]*)\\n(s?)\\n([^\\n]*)\\n(.*)$')
   return {
-    name = name, key = B .. 'lane:' .. name, queue = queue, suspect = suspect == 's',
+    name = name, key = B .. 'lane:' .. name, line = B .. 'line:' .. name, queue = queue, suspect = suspect == 's',
     turns = B .. (suspect == 's' and 'suspects:' or 'turns:') .. queue,
     task = task ~= '' and task or nil, partition = partition ~= '' and partition or nil,
-    heads = {}, next = 1, taken = 0, count = 0,
+    next = 1, count = 0, taken = 0, passed = 0,
   }
 end
 
--- Puts a ready job into its lane at job.pos; a lane that is not there joins at the end of the turns.
-local function enterLane(job)
-  local name = laneName(job)
+-- The lane of that name for who puts jobs into it; one that is not there joins at the end of the turns.
+local function openLane(name)
   local lane = knownLanes[name]
   if not lane then
     lane = laneOf(name)
@@ -898,8 +1074,27 @@ local function enterLane(job)
       if call('ZADD', lane.turns, 'NX', lastTurn + 1, name) == 1 then nextTurn() end
     end
   end
-  zset(lane.key, job.id, (9 - job.priority) * PLACES + job.pos)
+  return lane
+end
+
+-- What stands for a new job in lists.
+local function entryOfNew(job)
+  return string.sub(job.spec, 7, 13) .. job.id
+end
+
+-- Puts a ready job into its lane at job.pos. exact: where it does not come to the end
+local function enterLane(job, exact)
+  local lane = openLane(laneName(job))
+  if job.fresh and job.priority == USUAL and not exact then
+    push(lane.line, entryOfNew(job))
+  else
+    zset(lane.key, job.id, (9 - job.priority) * PLACES + job.pos)
+  end
   notify(lane.queue)
+end
+
+local function isEmpty(lane)
+  return call('EXISTS', lane.key, lane.line) == 0
 end
 
 -- The limits that bound a whole lane; the queue's is looked at before its lanes are.
@@ -985,6 +1180,7 @@ end
 local function dropLane(lane)
   local known = knownLanes[lane.name]
   if known then known.known = false end
+  call('HDEL', B .. 'stale', lane.name)
   if call('ZREM', lane.turns, lane.name) == 1 then
     passOn(lane)
     return
@@ -1020,10 +1216,11 @@ local function leaveLane(job)
   for i = 1, 2 do
     local lane = laneOf(names[i])
     if call('ZREM', lane.key, job.id) == 1 then
-      if call('EXISTS', lane.key) == 0 then dropLane(lane) end
+      if isEmpty(lane) then dropLane(lane) end
       return
     end
   end
+  call('HINCRBY', B .. 'stale', laneName(job), 1)
 end
 
 -- Opens the lanes of a queue that waited for the rate of a limit.
@@ -1177,15 +1374,67 @@ beforeFlush[#beforeFlush + 1] = function()
   end
   changedScopes = {}
 end`,
-  libMoves: `local freshDels = {}
-local parcels = {}
+  libMoves: `local parcels = {}
 
 -- The records of others are needed by somebody; with none, most questions need not be asked.
 local anyNeeds = call('EXISTS', B .. 'needs') == 1
 
+-- Entries of jobs that left \`fresh:<kind>\`, and changes of \`active\`, by kind.
+local freshLeft, activeMoved = {}, {}
+
+local function leaveFresh(kind, entry)
+  local left = freshLeft[kind]
+  if not left then
+    left = {}
+    freshLeft[kind] = left
+  end
+  left[#left + 1] = entry
+end
+
+-- Those whose entries were taken out for others.
+local function moveFresh(kind, entries)
+  local ids = {}
+  for i = 1, #entries do ids[i] = string.sub(entries[i], 8) end
+  local specs = ask('HMGET', B .. 'jobs', ids)
+  local lives = ask('HMGET', B .. 'live', ids)
+  local add = {}
+  for i = 1, #ids do
+    if specs[i] and not lives[i] and string.sub(specs[i], 7, 13) == string.sub(entries[i], 1, 7) then
+      add[#add + 1] = unpackFrom('>I7', entries[i])
+      add[#add + 1] = ids[i]
+    end
+  end
+  send('ZADD', B .. 'moved:' .. kind, add)
+end
+
+local function takeFresh(kind, left)
+  local taken = call('LPOP', B .. 'fresh:' .. kind, #left) or {}
+  local same = #taken == #left
+  for i = 1, same and #left or 0 do
+    if taken[i] ~= left[i] then
+      same = false
+      break
+    end
+  end
+  if same then return end
+  local others, gone, mine = {}, {}, {}
+  for i = 1, #left do mine[left[i]] = true end
+  for i = 1, #taken do
+    if mine[taken[i]] then mine[taken[i]] = nil else others[#others + 1] = taken[i] end
+  end
+  for entry in pairs(mine) do gone[#gone + 1] = string.sub(entry, 8) end
+  send('ZREM', B .. 'moved:' .. kind, gone)
+  moveFresh(kind, others)
+end
+
 afterFlush[#afterFlush + 1] = function()
-  for kind, ids in pairs(freshDels) do send('XDEL', B .. 'fresh:' .. kind, ids) end
-  freshDels = {}
+  local all = freshLeft
+  freshLeft = {}
+  for kind, left in pairs(all) do takeFresh(kind, left) end
+  for kind, moved in pairs(activeMoved) do
+    if moved ~= 0 then call('HINCRBY', B .. 'active', kind, moved) end
+  end
+  activeMoved = {}
 end
 
 local function indexKey(job)
@@ -1193,28 +1442,20 @@ local function indexKey(job)
 end
 
 local function indexAdd(job)
-  if job.fresh and job.state == READY then
-    local key = B .. 'fresh:' .. job.kind
-    local entries = streams[key]
-    if not entries then
-      entries = {}
-      streams[key] = entries
-    end
-    entries[#entries + 1] = string.format('%.0f-0', job.seq)
-    entries[#entries + 1] = job.id
+  if job.state == ACTIVE then
+    activeMoved[job.kind] = (activeMoved[job.kind] or 0) + 1
+  elseif job.fresh and job.state == READY then
+    push(B .. 'fresh:' .. job.kind, entryOfNew(job))
   else
     zset(indexKey(job), job.id, job.seq)
   end
 end
 
 local function indexRemove(job)
-  if job.state == READY and job.fresh then
-    local ids = freshDels[job.kind]
-    if not ids then
-      ids = {}
-      freshDels[job.kind] = ids
-    end
-    ids[#ids + 1] = string.format('%.0f-0', job.seq)
+  if job.state == ACTIVE then
+    activeMoved[job.kind] = (activeMoved[job.kind] or 0) - 1
+  elseif job.fresh and job.state == READY then
+    leaveFresh(job.kind, entryOfNew(job))
   else
     zset(indexKey(job), job.id, false)
   end
@@ -1275,7 +1516,7 @@ end
 
 -- To the end of its lane.
 local function toReady(job)
-  job.pos = nextPos()
+  job.pos = nextTick()
   enter(job, READY)
 end
 
@@ -1367,7 +1608,13 @@ local function conclude(job)
   tell(job)
   if neededBy(id) > 0 then return end
   local kept = keptMs(job, state)
-  if kept == 0 then discard(job) else zset(B .. 'prunes', id, now + kept) end
+  if kept == 0 then
+    discard(job)
+  elseif linksOf(job).kept then
+    zset(B .. 'prunes', id, now + kept)
+  else
+    push(B .. 'pruning:' .. STATE[state], pack('>I6', now + kept) .. id)
+  end
 end
 
 -- Ends a job that has not ended. Its dependents hear of it when \`spread\` is called, which the caller does.
@@ -1479,7 +1726,7 @@ local STATE = { 'blocked', 'scheduled', 'ready', 'active', 'succeeded', 'failed'
 local RUN_AT, EXPIRES, VERSIONED, PARTITION, LINKS = 1, 2, 4, 8, 16
 local BEGUN, SUSPECT, CANCELLING, HOLDS_KEY, STARTED, LOGS, STEPS, STAGED = 1, 2, 4, 8, 16, 32, 64, 128
 
-local HEAD = '>BI2I6I7I2BB'
+local HEAD = '>I6I7I2BI2BB'
 local HEAD_BYTES = 20
 -- state, reason, flags, failures, crashes, place, due at (-1 none), started at, ended at, unknown since (0 none),
 -- token of the claim (0 none), outcome and token of the last settle (0 none), claimed at, dependencies left,
@@ -1549,7 +1796,7 @@ local function readTail(job)
 end
 
 local function newJob(id, spec)
-  local _, flags, createdAt, seq, kind, priority = unpackFrom(HEAD, spec)
+  local createdAt, seq, kind, _, flags, priority = unpackFrom(HEAD, spec)
   local job = {
     id = id, spec = spec, flags = flags, createdAt = createdAt, seq = seq, kind = kind, priority = priority,
     state = READY, reason = 0, failures = 0, crashes = 0, pos = 0, startedAt = 0, endedAt = 0, unknownSince = 0,
@@ -1561,9 +1808,35 @@ local function newJob(id, spec)
   return job
 end
 
+-- endedAt: default now
+local function addAttempt(job, outcome, startedAt, err, endedAt)
+  local text = pack('>BI7I6I6Bc0I4c0', outcome, job.token, startedAt, endedAt or now, #job.worker, job.worker, #err, err)
+  if job.attemptCount == MAX_ATTEMPTS then
+    local length = unpackFrom('>I4', job.attempts)
+    job.attempts = string.sub(job.attempts, 5 + length)
+    job.attemptCount = MAX_ATTEMPTS - 1
+  end
+  job.attempts = job.attempts .. pack('>I4c0', #text, text)
+  job.attemptCount = job.attemptCount + 1
+end
+
 local function parse(id, spec, live)
   local job = newJob(id, spec)
-  if live then
+  local form = live and string.byte(live, 1)
+  if form == 129 then
+    local _, started
+    _, job.token, job.claimedAt, started = unpackFrom('>BI7I6B', live)
+    job.worker, job.fresh, job.state, job.pos = string.sub(live, 31), false, ACTIVE, job.seq
+    job.started = started == 1
+    if job.started then job.startedAt = job.claimedAt end
+  elseif form == 130 then
+    local _, at
+    _, job.token, job.startedAt, job.endedAt, job.worker, at = unpackFrom('>BI7I6I6Bc0', live)
+    job.result, job.fresh, job.state, job.pos, job.begun = string.sub(live, at), false, SUCCEEDED, job.seq, true
+    job.settledKind, job.settledToken = 1, job.token
+    addAttempt(job, 1, job.startedAt, '', job.endedAt)
+    job.token, job.worker = 0, ''
+  elseif live then
     local state, reason, flags, failures, crashes, pos, dueAt, startedAt, endedAt, unknownSince, token, settledKind,
       settledToken, claimedAt, depsLeft, worker, err, progress, attemptCount, attempts, result = unpackFrom(LIVE, live)
     job.fresh = false
@@ -1596,15 +1869,21 @@ local function load(ids)
   end
   if count == 0 then return end
   local specs = ask('HMGET', B .. 'jobs', wanted)
-  local lives = ask('HMGET', B .. 'live', wanted)
+  local there, number, specOf = {}, 0, {}
   for i = 1, count do
     local id, spec = wanted[i], specs[i]
+    jobs[id] = false
     if spec then
-      local ok, job = pcall(parse, id, spec, lives[i])
-      jobs[id] = ok and job or { id = id, damaged = true, spec = spec }
-    else
-      jobs[id] = false
+      number = number + 1
+      there[number] = id
+      specOf[id] = spec
     end
+  end
+  local lives = ask('HMGET', B .. 'live', there)
+  for i = 1, number do
+    local id = there[i]
+    local ok, job = pcall(parse, id, specOf[id], lives[i])
+    jobs[id] = ok and job or { id = id, damaged = true, spec = specOf[id] }
   end
 end
 
@@ -1683,17 +1962,6 @@ end
 local function keptMs(job, state)
   local links = linksOf(job)
   return (links.kept or DEFAULT_KEPT)[state]
-end
-
-local function addAttempt(job, outcome, startedAt, err)
-  local text = pack('>BI7I6I6Bc0I4c0', outcome, job.token, startedAt, now, #job.worker, job.worker, #err, err)
-  if job.attemptCount == MAX_ATTEMPTS then
-    local length = unpackFrom('>I4', job.attempts)
-    job.attempts = string.sub(job.attempts, 5 + length)
-    job.attemptCount = MAX_ATTEMPTS - 1
-  end
-  job.attempts = job.attempts .. pack('>I4c0', #text, text)
-  job.attemptCount = job.attemptCount + 1
 end
 
 -- When the latest attempt that is noted began; 0 where there is none.
@@ -1827,7 +2095,9 @@ sendSignals()
 return 1`,
   list: `local newest, cursor, most, mostBytes = ARGV[1] == 'newest', ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local wantedStates, queue, task, index = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local lowest, highest = ARGV[9], ARGV[10]
+local lowest = ARGV[9] ~= '' and string.format('%.0f', ARGV[9] * TICKS) or ''
+-- Numbers may have run ahead of time in a burst.
+local highest = ARGV[10] ~= '' and string.format('%.0f', (ARGV[10] + lead + 1) * TICKS) or ''
 local from, to
 if newest then
   from = cursor ~= '' and '(' .. cursor or highest ~= '' and highest or '+inf'
@@ -1837,20 +2107,29 @@ else
   to = highest ~= '' and highest or '+inf'
 end
 
-local sources = {}
+local sources, wantsActive, kindWanted = {}, false, nil
 if index ~= '' then
   sources[1] = { key = B .. index }
 else
+  kindWanted = {}
   local all = call('HGETALL', B .. 'kinds')
   for i = 1, #all, 2 do
     local number = tonumber(all[i])
     if number then
       local kind = kindOf(number)
       if (queue == '' or kind.queue == queue) and (task == '' or kind.task == task) then
+        kindWanted[number] = true
         for s = 1, #wantedStates do
           local state = tonumber(string.sub(wantedStates, s, s))
-          sources[#sources + 1] = { key = B .. 'in:' .. STATE[state] .. ':' .. number }
-          if state == READY then sources[#sources + 1] = { key = B .. 'fresh:' .. number, stream = true } end
+          if state == ACTIVE then
+            wantsActive = true
+          else
+            sources[#sources + 1] = { key = B .. 'in:' .. STATE[state] .. ':' .. number }
+          end
+          if state == READY then
+            sources[#sources + 1] = { key = B .. 'moved:' .. number }
+            sources[#sources + 1] = { key = B .. 'fresh:' .. number, isList = true }
+          end
         end
       end
     end
@@ -1866,22 +2145,50 @@ local function beyond(a, b)
   return a > b
 end
 
-local function streamId(edge)
-  if edge == '+inf' then return '+' end
-  if edge == '-inf' then return '-' end
-  if string.sub(edge, 1, 1) == '(' then return edge .. '-0' end
-  return edge .. '-0'
+-- Whether a number lies in the range that is asked for.
+local function edgeOf(edge)
+  if edge == '+inf' then return math.huge, false end
+  if edge == '-inf' then return -math.huge, false end
+  if string.sub(edge, 1, 1) == '(' then return tonumber(string.sub(edge, 2)), true end
+  return tonumber(edge), false
+end
+local fromNumber, fromOpen = edgeOf(from)
+local toNumber = edgeOf(to)
+
+-- The place of the first entry of a list of new jobs whose number is above \`bound\`, or is it.
+local function placeOf(key, bound, above)
+  local low, high = 0, call('LLEN', key)
+  while low < high do
+    local middle = floor((low + high) / 2)
+    local seq = unpackFrom('>I7', call('LINDEX', key, middle))
+    if seq < bound or (above and seq == bound) then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+local function readList(key)
+  local entries
+  if newest then
+    local last = fromNumber == math.huge and -1 or placeOf(key, fromNumber, not fromOpen) - 1
+    if last == -1 and fromNumber ~= math.huge then return 0 end
+    entries = call('LRANGE', key, last == -1 and -share or max(0, last - share + 1), last)
+  else
+    local first = fromNumber == -math.huge and 0 or placeOf(key, fromNumber, fromOpen)
+    entries = call('LRANGE', key, first, first + share - 1)
+  end
+  local number, last = #entries, nil
+  for i = 1, number do
+    local entry = entries[newest and number + 1 - i or i]
+    last = unpackFrom('>I7', entry)
+    if not beyond(last, toNumber) then found[#found + 1] = { last, string.sub(entry, 8), true } end
+  end
+  return number, last
 end
 
 for s = 1, #sources do
   local source, last, number = sources[s], nil, 0
-  if source.stream then
-    local rows = call(newest and 'XREVRANGE' or 'XRANGE', source.key, streamId(from), streamId(to), 'COUNT', share)
-    for i = 1, #rows do
-      last = tonumber(string.match(rows[i][1], '^%d+'))
-      found[#found + 1] = { last, rows[i][2][2] }
-    end
-    number = #rows
+  if source.isList then
+    number, last = readList(source.key)
   else
     local rows = call(newest and 'ZREVRANGEBYSCORE' or 'ZRANGEBYSCORE', source.key, from, to, 'WITHSCORES', 'LIMIT', 0, share)
     for i = 1, #rows, 2 do
@@ -1891,6 +2198,20 @@ for s = 1, #sources do
     number = #rows / 2
   end
   if number == share and (not horizon or beyond(horizon, last)) then horizon = last end
+end
+
+-- Active jobs have no index of their own: there are no more of them than workers run at once.
+local MOST_ACTIVE = 4096
+if wantsActive then
+  local ids = call('ZRANGE', B .. 'leases', 0, MOST_ACTIVE - 1)
+  load(ids)
+  for i = 1, #ids do
+    local job = jobs[ids[i]]
+    if job and not job.damaged and job.state == ACTIVE and kindWanted[job.kind] and not beyond(job.seq, toNumber)
+      and (beyond(job.seq, fromNumber) or (job.seq == fromNumber and not fromOpen)) then
+      found[#found + 1] = { job.seq, job.id }
+    end
+  end
 end
 table.sort(found, function(a, b) return beyond(b[1], a[1]) end)
 
@@ -1913,7 +2234,9 @@ while position <= #found do
       break
     end
     local job = jobs[id]
-    if job and (job.damaged or job.seq == seq) then
+    -- An entry of a list of new jobs stays behind when its job leaves.
+    local behind = found[position][3] and job and not job.damaged and not (job.fresh and job.state == READY)
+    if job and not behind and (job.damaged or job.seq == seq) then
       rows[#rows + 1] = { id, job.spec, lives[i], job.state == ACTIVE and call('ZSCORE', B .. 'leases', id) or false }
       bytes = bytes + #job.spec + (lives[i] and #lives[i] or 0)
       if not job.damaged and not seen[job.kind] then
@@ -1994,7 +2317,56 @@ end
 -- After the others, so that what they ended and keeps for no time goes at once.
 if parcels[1] then spread() end
 flush()
-local pruned = each('prunes', function(job) return job.state >= SUCCEEDED end, discard) + givenUp
+local function isEnded(job) return job.state >= SUCCEEDED end
+local pruned = each('prunes', isEnded, discard) + givenUp
+
+-- The records of those that are kept as long as usual, in the order of their end.
+local function prune(state)
+  local key = B .. 'pruning:' .. STATE[state]
+  local entries, ids, due = call('LRANGE', key, 0, STEP - pruned - 1), {}, 0
+  for i = 1, #entries do
+    if unpackFrom('>I6', entries[i]) > now then break end
+    due = i
+    ids[i] = string.sub(entries[i], 7)
+  end
+  if due == 0 then return 0 end
+  load(ids)
+  for i = 1, due do
+    local job = jobs[ids[i]]
+    -- Run again, removed or needed by others meanwhile: then this entry is not the one that counts.
+    if job and not job.damaged and job.state == state and neededBy(job.id) == 0
+      and job.endedAt + keptMs(job, state) == unpackFrom('>I6', entries[i]) then discard(job) end
+  end
+  call('LTRIM', key, due, -1)
+  flush()
+  return due
+end
+for state = SUCCEEDED, CANCELLED do
+  if pruned < STEP then pruned = pruned + prune(state) end
+end
+
+-- Lanes whose lists have more dead entries than others: the others move to the set, some at a time.
+local MANY_DEAD = 1000
+local compacting = false
+local dead = call('HGETALL', B .. 'stale')
+for i = 1, #dead, 2 do
+  local lane, number = laneOf(dead[i]), tonumber(dead[i + 1])
+  if number >= MANY_DEAD and 2 * number >= call('LLEN', lane.line) then
+    local entries, ids = call('LPOP', lane.line, STEP) or {}, {}
+    for e = 1, #entries do ids[e] = string.sub(entries[e], 8) end
+    load(ids)
+    for e = 1, #entries do
+      local job, seq = jobs[ids[e]], unpackFrom('>I7', entries[e])
+      if job and job.seq == seq and job.fresh and job.state == READY then
+        zset(lane.key, job.id, (9 - USUAL) * PLACES + seq)
+      else
+        call('HINCRBY', B .. 'stale', lane.name, -1)
+      end
+    end
+    flush()
+    if isEmpty(lane) then dropLane(lane) elseif #entries == STEP then compacting = true end
+  end
+end
 
 local faded = call('ZRANGEBYSCORE', B .. 'fading', '-inf', now, 'LIMIT', 0, STEP)
 for i = 1, #faded do
@@ -2014,12 +2386,17 @@ soonest('leases', 0)
 if nextAt and nextAt < grace then nextAt = grace end
 soonest('expiries', 0)
 soonest('prunes', 0)
+for state = SUCCEEDED, CANCELLED do
+  local first = call('LINDEX', B .. 'pruning:' .. STATE[state], 0)
+  local at = first and unpackFrom('>I6', first)
+  if at and (not nextAt or at < nextAt) then nextAt = at end
+end
 soonest('staged', STAGED_MS)
 local undelivered = call('EXISTS', B .. 'outbox') == 1
 if undelivered then nextAt = now end
 local most = max(spreadCount, promoted, reclaimed, expired, pruned)
 sendSignals()
-return { promoted, reclaimed, expired, pruned, spreadCount, (undelivered or most >= STEP) and 1 or 0,
+return { promoted, reclaimed, expired, pruned, spreadCount, (undelivered or compacting or most >= STEP) and 1 or 0,
   nextAt and max(0, math.ceil(nextAt - now)) or -1 }`,
   open: `for i = 3, #ARGV, 2 do
   local there = redis.call('TYPE', KEYS[1] .. ARGV[i]).ok
@@ -2059,7 +2436,8 @@ for i = 1, #all, 2 do
   if number then
     local row = { all[i + 1] }
     for s = 1, #STATE do row[s + 1] = call('ZCARD', B .. 'in:' .. STATE[s] .. ':' .. all[i]) end
-    row[READY + 1] = row[READY + 1] + call('XLEN', B .. 'fresh:' .. all[i])
+    row[READY + 1] = row[READY + 1] + call('LLEN', B .. 'fresh:' .. all[i])
+    row[ACTIVE + 1] = tonumber(call('HGET', B .. 'active', all[i]) or 0)
     kinds[#kinds + 1] = row
   end
 end
@@ -2077,16 +2455,15 @@ for i = 1, startedCount do
   local id, token
   id, token, at = unpackFrom('>I2c0I7', text, at)
   started[i] = { id, token }
-  ids[#ids + 1] = id
+  ids[i] = id
 end
+if startedCount > 0 then load(ids) end
 outcomeCount, at = unpackFrom('>I4', text, at)
 for i = 1, outcomeCount do
   local id, token, kind, ranMs, reason, delayMs, payload
   id, token, kind, ranMs, reason, delayMs, payload, at = unpackFrom('>I2c0I7BdBdI4c0', text, at)
   outcomes[i] = { id, token, kind, ranMs, reason, delayMs, payload }
-  ids[#ids + 1] = id
 end
-load(ids)
 
 for i = 1, startedCount do
   local job = jobs[started[i][1]]
@@ -2104,15 +2481,76 @@ local function isRepeated(job, id, token, kind)
 end
 
 local letters = {}
+
+-- The straight way of most outcomes: the first attempt of a plain job (see \`claimPlain\`) that succeeded.
+local function settlePlain()
+  if anyRules or anyNeeds or listened() then return end
+  local wanted = {}
+  for i = 1, outcomeCount do wanted[i] = outcomes[i][1] end
+  local lives = ask('HMGET', B .. 'live', wanted)
+  local nowBytes = pack('>I6', now)
+  local pruneBytes = pack('>I6', now + DEFAULT_KEPT[SUCCEEDED])
+  local live, leases, pruning, ended, number, seen = {}, {}, {}, {}, 0, {}
+  for i = 1, outcomeCount do
+    local outcome, before = outcomes[i], lives[i]
+    local id = outcome[1]
+    if outcome[3] == DONE and before and string.byte(before) == 129 and jobs[id] == nil and not seen[id] then
+      local _, token, claimedAt, _, createdAt, seq, kind = unpackFrom('>BI7I6BI6I7I2', before)
+      local worker = string.sub(before, 31)
+      if token == outcome[2] then
+        seen[id] = true
+        number = number + 1
+        letters[i] = 'o'
+        local ranMs = outcome[4]
+        local startedAt = ranMs >= 0 and max(createdAt, floor(now - ranMs)) or claimedAt
+        live[2 * number - 1] = id
+        live[2 * number] = '\\130' .. string.sub(before, 2, 8) .. pack('>I6', startedAt) .. nowBytes
+          .. string.char(#worker) .. worker .. outcome[7]
+        leases[number] = id
+        pruning[number] = pruneBytes .. id
+        local ofKind = ended[kind]
+        if not ofKind then
+          ofKind = { number = 0, ranMs = 0 }
+          ended[kind] = ofKind
+        end
+        ofKind.number = ofKind.number + 1
+        ofKind[2 * ofKind.number - 1], ofKind[2 * ofKind.number] = seq, id
+        if ranMs >= 0 then ofKind.ranMs = ofKind.ranMs + ranMs end
+      end
+    end
+  end
+  if number == 0 then return end
+  for kind in pairs(ended) do expect(B .. 'in:succeeded:' .. kind, 'zset') end
+  expect(B .. 'pruning:succeeded', 'list')
+  send('HSET', B .. 'live', live)
+  send('ZREM', B .. 'leases', leases)
+  send('RPUSH', B .. 'pruning:succeeded', pruning)
+  for kind, ofKind in pairs(ended) do
+    send('ZADD', B .. 'in:succeeded:' .. kind, ofKind)
+    activeMoved[kind] = (activeMoved[kind] or 0) - ofKind.number
+    counts[kind .. 's'] = ofKind.number
+    if ofKind.ranMs > 0 then counts[kind .. 'm'] = ofKind.ranMs end
+  end
+end
+settlePlain()
+
+local rest = {}
 for i = 1, outcomeCount do
-  local id, token, kind, ranMs, reason, delayMs, payload = unpack(outcomes[i])
-  local job = jobOf(id)
-  if job and job.state == ACTIVE and job.token == token then
-    settleOne(job, token, kind, ranMs, reason, delayMs, payload)
-    if parcels[1] then spread() end
-    letters[i] = 'o'
-  else
-    letters[i] = isRepeated(job, id, token, kind) and 'o' or 'l'
+  if not letters[i] then rest[#rest + 1] = outcomes[i][1] end
+end
+if rest[1] then load(rest) end
+
+for i = 1, outcomeCount do
+  if not letters[i] then
+    local id, token, kind, ranMs, reason, delayMs, payload = unpack(outcomes[i])
+    local job = jobOf(id)
+    if job and job.state == ACTIVE and job.token == token then
+      settleOne(job, token, kind, ranMs, reason, delayMs, payload)
+      if parcels[1] then spread() end
+      letters[i] = 'o'
+    else
+      letters[i] = isRepeated(job, id, token, kind) and 'o' or 'l'
+    end
   end
 end
 local answer = { table.concat(letters) }

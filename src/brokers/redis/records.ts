@@ -18,10 +18,6 @@ const READ_AHEAD = 10
 /** The most rows and bytes that one trip of a listing brings. */
 const PAGE_ROWS = 500
 const PAGE_BYTES = 1_000_000
-/** Sequence numbers begin with the time of enqueueing: so many of them a millisecond. */
-const SEQ_PER_MS = 1_024
-/** How far they may run ahead of time after a burst: a bulk call of hundreds of thousands of jobs. */
-const AHEAD_MS = 10_000
 
 export type Action = 'cancel' | 'retry' | 'remove' | 'promote'
 
@@ -137,8 +133,6 @@ async function readPage(
   rows: number,
 ): Promise<Page> {
   const { createdFrom, createdTo } = query
-  const lowest = createdFrom === undefined ? '' : seqAt(createdFrom)
-  const highest = createdTo === undefined ? '' : seqAt(createdTo + AHEAD_MS)
   const states = (query.states ?? jobStates).map(stateNumber).join('')
   const reply = await run(
     space,
@@ -151,8 +145,8 @@ async function readPage(
     query.queue ?? '',
     query.task ?? '',
     indexOf(query),
-    lowest,
-    highest,
+    timeOf(createdFrom),
+    timeOf(createdTo),
   )
   const [found, kinds, next] = reply as [[Buffer, ...RecordRow][], unknown, Buffer]
   space.kinds.learn(kinds)
@@ -167,9 +161,12 @@ function indexOf({ search, workflow }: JobQuery): string {
   return workflow === undefined ? '' : `workflow:${workflow}`
 }
 
-function seqAt(at: number): string {
-  if (!Number.isFinite(at)) return ''
-  return String(Math.max(0, Math.min(Number.MAX_SAFE_INTEGER, Math.floor(at) * SEQ_PER_MS)))
+/** Times beyond what a number of the store can hold bound nothing. */
+const LAST_TIME = 2 ** 46
+
+function timeOf(at: number | undefined): string {
+  if (at === undefined || !Number.isFinite(at)) return ''
+  return String(Math.max(0, Math.min(LAST_TIME, Math.floor(at))))
 }
 
 function matches(job: JobRecord, query: JobQuery): boolean {

@@ -33,7 +33,8 @@ export class Subscriber {
     this.#pinged = pinged
     this.#link = new Link({
       ...options,
-      holds: false,
+      // What is to be heard has to be asked for first; listening itself keeps no process alive.
+      holds: true,
       ready: (connection) => this.#ready(connection),
       changed: (link) => {
         this.#changed()

@@ -46,6 +46,14 @@ export function readClaims(reply: unknown, kinds: Kinds): ReadClaims {
   const jobs: ReservedJob[] = []
   const unreadable: UnreadableClaim[] = []
   while (!reader.done) {
+    if (reader.u8() === 1) {
+      const token = reader.u56()
+      const id = unpackId(reader.bytes16())
+      const job = plainClaim(id, token, reader.bytes32(), kinds)
+      if (job === undefined) unreadable.push({ id, token })
+      else jobs.push(job)
+      continue
+    }
     const token = reader.u56()
     const failures = reader.u16()
     const crashes = reader.u16()
@@ -62,11 +70,12 @@ export function readClaims(reply: unknown, kinds: Kinds): ReadClaims {
       continue
     }
     const { input, createdAt, version, priority, partition, rare } = read
-    const job: { -readonly [K in keyof ReservedJob]: ReservedJob[K] } = {
+    const { task, queue } = kind
+    const job: Draft = {
       id,
       version,
-      task: kind.task,
-      queue: kind.queue,
+      task,
+      queue,
       priority,
       input,
       token,
@@ -79,18 +88,35 @@ export function readClaims(reply: unknown, kinds: Kinds): ReadClaims {
     if (partition !== undefined) job.partition = partition
     if (progress.length > 0) job.progress = readPayload(progress)
     if (unknownSince > 0) job.unknownSince = unknownSince
-    if (rare !== undefined) {
-      const { headers, tags, retry, timeoutMs, workflow, node } = rare
-      if (headers !== undefined) job.headers = headers
-      if (tags !== undefined) job.tags = tags
-      if (retry !== undefined) job.retry = retry
-      if (timeoutMs !== undefined) job.timeoutMs = timeoutMs
-      if (workflow !== undefined) job.workflow = workflow
-      if (node !== undefined) job.node = node
-    }
+    if (rare !== undefined) addRare(job, rare)
     jobs.push(job)
   }
   return { jobs, now, drained: drained === 1, unreadable, ...(nextDueInMs < 0 ? {} : { nextDueInMs }) }
+}
+
+type Draft = { -readonly [K in keyof ReservedJob]: ReservedJob[K] }
+
+/** The first claim of a job that has never run. */
+function plainClaim(id: string, token: number, spec: Buffer, kinds: Kinds): ReservedJob | undefined {
+  const read = readSpec(spec)
+  if (read === undefined) return undefined
+  const { input, createdAt, version, priority, partition, rare, runAt } = read
+  const { task, queue } = kinds.get(read.kind)
+  const none = { failures: 0, crashes: 0, suspect: false }
+  const job: Draft = { id, version, task, queue, priority, input, token, ...none, createdAt }
+  if (runAt !== undefined) job.runAt = runAt
+  if (partition !== undefined) job.partition = partition
+  if (rare !== undefined) addRare(job, rare)
+  return job
+}
+
+function addRare(job: Draft, { headers, tags, retry, timeoutMs, workflow, node }: RareFields): void {
+  if (headers !== undefined) job.headers = headers
+  if (tags !== undefined) job.tags = tags
+  if (retry !== undefined) job.retry = retry
+  if (timeoutMs !== undefined) job.timeoutMs = timeoutMs
+  if (workflow !== undefined) job.workflow = workflow
+  if (node !== undefined) job.node = node
 }
 
 export interface ReadSpec {
@@ -110,11 +136,11 @@ export interface ReadSpec {
 export function readSpec(spec: Buffer): ReadSpec | undefined {
   try {
     const reader = new ByteReader(spec)
-    reader.u8()
-    const flags = reader.u16()
     const createdAt = reader.u48()
     const seq = reader.u56()
     const kind = reader.u16()
+    reader.u8()
+    const flags = reader.u16()
     const priority = reader.u8()
     const codec = reader.u8()
     const head = { createdAt, seq, kind, priority }

@@ -1,11 +1,13 @@
 // Groups of jobs on their way to `lua/enqueue.lua`, and its answer.
 import type { EnqueuedJob, GroupAnswer } from '../../broker/contract.ts'
-import { defaultMaxCrashes, defaultRetention } from '../../job/defaults.ts'
+import { defaultMaxCrashes, defaultPriority, defaultRetention } from '../../job/defaults.ts'
 import { type JobSpec, packRare } from '../../job/record.ts'
 import { ByteWriter } from './bytes.ts'
 import { unpackId, writeId } from './ids.ts'
 import { SPEC_FLAG } from './layout.ts'
 
+/** Of the records, as `lua/lib-record.lua` reads them. */
+const LAYOUT = 1
 const DEFAULTS = { retention: defaultRetention, maxCrashes: defaultMaxCrashes }
 
 /** The arguments of the script. */
@@ -33,17 +35,29 @@ function kindIndex(kinds: Map<string, number>, { queue, task }: JobSpec): number
 function writeJob(writer: ByteWriter, spec: JobSpec, kind: number): void {
   const rare = packRare(spec, DEFAULTS)
   const linked = rare !== null && isLinked(spec)
+  const flags = flagsOf(spec, linked, rare !== null)
+  if ((flags & ~SPEC_FLAG.rare) === 0 && spec.priority === defaultPriority) {
+    writer.u8(1)
+    writeId(writer, spec.id)
+    writer.u16(kind)
+    writer.sized32(() => {
+      writer.u8(LAYOUT)
+      writer.u16(flags)
+      writer.u8(spec.priority)
+      writer.u8(spec.input.codec)
+      if (rare !== null) writer.text32(rare)
+      writer.raw(spec.input.bytes)
+    })
+    return
+  }
+  writer.u8(0)
   writeId(writer, spec.id)
   writer.u16(kind)
   writer.u8(spec.priority)
   writer.u8(spec.input.codec)
-  writer.u16(flagsOf(spec, linked, rare !== null))
+  writer.u16(flags)
   writer.f64(spec.runAt ?? spec.delayMs ?? 0)
   writer.f64(spec.expiresInMs ?? 0)
-  if (rare === null && spec.version === undefined && spec.partition === undefined) {
-    writer.bytes32(spec.input.bytes)
-    return
-  }
   writer.sized32(() => {
     if (spec.version !== undefined) writer.u16(spec.version)
     if (spec.partition !== undefined) writer.text16(spec.partition)

@@ -9,6 +9,10 @@ import { type ReadSpec, readPayload, readSpec } from './wire-claims.ts'
 /** What was asked, what became of it, the end of its lease. */
 export type RecordRow = readonly [spec: Buffer, live: Buffer | null, leaseUntil: Buffer | null]
 
+/** The first byte of the two short forms. */
+const FIRST_CLAIM = 129
+const FIRST_SUCCESS = 130
+
 type Draft = { -readonly [K in keyof JobRecord]?: JobRecord[K] | undefined }
 
 export function readRecord(id: string, row: RecordRow, kinds: Kinds, namespace: string): JobRecord {
@@ -49,13 +53,13 @@ export function readRecord(id: string, row: RecordRow, kinds: Kinds, namespace: 
 function readHead(bytes: Buffer): ReadSpec {
   const head = Buffer.alloc(20)
   bytes.copy(head)
-  const reader = new ByteReader(head, 3)
+  const reader = new ByteReader(head)
   return {
     version: 1,
     createdAt: reader.u48(),
     seq: reader.u56(),
     kind: reader.u16(),
-    priority: Math.min(9, reader.u8()),
+    priority: Math.min(9, head[18] ?? 0),
     expiresAt: undefined,
     partition: undefined,
     rare: undefined,
@@ -66,6 +70,14 @@ function readHead(bytes: Buffer): ReadSpec {
 
 function readLive(record: Draft, live: Buffer, leaseUntil: Buffer | null): void {
   const reader = new ByteReader(live)
+  if (live[0] === FIRST_CLAIM) {
+    readFirstClaim(record, reader, leaseUntil)
+    return
+  }
+  if (live[0] === FIRST_SUCCESS) {
+    readFirstSuccess(record, reader)
+    return
+  }
   record.state = stateName(reader.u8())
   record.reason = reasonName(reader.u8())
   const flags = reader.u16()
@@ -100,6 +112,31 @@ function readLive(record: Draft, live: Buffer, leaseUntil: Buffer | null): void 
       until: leaseUntil === null ? 0 : Number(leaseUntil.toString()),
       started: (flags & LIVE_FLAG.started) !== 0,
     }
+}
+
+function readFirstClaim(record: Draft, reader: ByteReader, leaseUntil: Buffer | null): void {
+  reader.u8()
+  const token = reader.u56()
+  const claimedAt = reader.u48()
+  const started = reader.u8() === 1
+  reader.raw(15)
+  record.state = 'active'
+  record.startedAt = started ? claimedAt : undefined
+  const until = leaseUntil === null ? 0 : Number(leaseUntil.toString())
+  record.lease = { worker: reader.rest().toString(), token, until, started }
+}
+
+function readFirstSuccess(record: Draft, reader: ByteReader): void {
+  reader.u8()
+  const token = reader.u56()
+  const startedAt = reader.u48()
+  const endedAt = reader.u48()
+  const worker = reader.raw(reader.u8()).toString()
+  record.state = 'succeeded'
+  record.startedAt = startedAt
+  record.endedAt = endedAt
+  record.attempts = [{ worker, token, startedAt, endedAt, outcome: 'succeeded' }]
+  record.result = readPayload(reader.rest())
 }
 
 function readAttempts(reader: ByteReader, count: number): AttemptRecord[] {

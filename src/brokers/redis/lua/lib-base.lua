@@ -3,7 +3,7 @@
 --
 -- KEYS[1]  base of all keys of the namespace or shard, such as `offstage:{default}:`; other keys are made from it
 --
--- Gathered: zset(), hset(). A later write to the same member wins. `flush` sends them; what reads a sorted set or hash
+-- Gathered: zset(), hset(), push(). A later write to the same member wins. `flush` sends them; what reads a sorted set or hash
 -- of the store in between calls it first. Jobs are read through `lib-record.lua`, which keeps what it has read.
 --
 -- Times are milliseconds since 1970 by the server's clock. Strings are bytes; numbers are packed big-endian.
@@ -41,24 +41,27 @@ end
 
 -- ── counters ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
--- tick: sequence numbers and tokens. It never falls behind 1024 times broker time, so that a server which lost its last
---       writes gives no number twice. pos: places in line. turn: turns of lanes.
-local meta = call('HMGET', B .. 'meta', 'tick', 'pos', 'turn', 'lease')
-local lastTick, lastPos, lastTurn = tonumber(meta[1] or 0), tonumber(meta[2] or 0), tonumber(meta[3] or 0)
+-- tick: sequence numbers and places in line. token: tokens of claims. Both have 64 numbers a millisecond and never fall
+--       behind broker time, so that a server which lost its last writes gives no number twice; a burst runs ahead.
+-- turn: turns of lanes. lead: how many milliseconds ticks were ahead of time at the most.
+local TICKS = 64
+local meta = call('HMGET', B .. 'meta', 'tick', 'token', 'turn', 'lease', 'lead')
+local lastTick, lastToken, lastTurn = tonumber(meta[1] or 0), tonumber(meta[2] or 0), tonumber(meta[3] or 0)
+local lead = tonumber(meta[5] or 0)
 -- The longest lease that was ever given.
 local longestLease = tonumber(meta[4] or 0)
 local countersMoved = false
 
 local function nextTick()
   countersMoved = true
-  lastTick = max(lastTick + 1, now * 1024)
+  lastTick = max(lastTick + 1, now * TICKS)
   return lastTick
 end
 
-local function nextPos()
+local function nextToken()
   countersMoved = true
-  lastPos = lastPos + 1
-  return lastPos
+  lastToken = max(lastToken + 1, now * TICKS)
+  return lastToken
 end
 
 local function nextTurn()
@@ -106,18 +109,24 @@ local function expect(key, kind)
   end
 end
 
--- Entries for streams: key > { entry id, field value, … }; sent with what is gathered.
-local streams = {}
+-- To the end of a list.
+local lists = {}
+local function push(key, value)
+  local values = lists[key]
+  if not values then
+    values = {}
+    lists[key] = values
+  end
+  values[#values + 1] = value
+end
 
 local function flush()
   for i = 1, #beforeFlush do beforeFlush[i]() end
   for key in pairs(hashes) do expect(key, 'hash') end
   for key in pairs(zsets) do expect(key, 'zset') end
-  for key, entries in pairs(streams) do
-    expect(key, 'stream')
-    for i = 1, #entries, 2 do call('XADD', key, entries[i], 'i', entries[i + 1]) end
-  end
-  streams = {}
+  for key in pairs(lists) do expect(key, 'list') end
+  for key, values in pairs(lists) do send('RPUSH', key, values) end
+  lists = {}
   for key, fields in pairs(hashes) do
     local set, del, s, d = {}, {}, 0, 0
     for field, value in pairs(fields) do
@@ -150,7 +159,8 @@ local function flush()
   zsets = {}
   for i = 1, #afterFlush do afterFlush[i]() end
   if countersMoved then
-    call('HSET', B .. 'meta', 'tick', lastTick, 'pos', lastPos, 'turn', lastTurn)
+    lead = max(lead, math.ceil(lastTick / TICKS - now))
+    call('HSET', B .. 'meta', 'tick', lastTick, 'token', lastToken, 'turn', lastTurn, 'lead', lead)
     countersMoved = false
   end
 end

@@ -2,6 +2,9 @@
 
 -- The most jobs of each kind that one call promotes, expires, reclaims or removes.
 local STEP = 500
+-- What other scripts use of this part; the rest is its own.
+local promoteDue, bury, nextDueAt, reserve
+do
 local UNREADABLE = '{"name":"OffstageError","message":"the stored fields of the job cannot be read: its record is damaged",'
   .. '"code":"PAYLOAD_UNREADABLE","fingerprint":"PAYLOAD_UNREADABLE"}'
 
@@ -13,18 +16,19 @@ local function forget(id, live)
     if tonumber(all[i]) then
       if STATE[state] then zset(B .. 'in:' .. STATE[state] .. ':' .. all[i], id, false) end
       -- Never claimed: it stands among the oldest of its kind, since its turn has come.
-      for _, entry in ipairs(live and {} or call('XRANGE', B .. 'fresh:' .. all[i], '-', '+', 'COUNT', 1000)) do
-        if entry[2][2] == id then call('XDEL', B .. 'fresh:' .. all[i], entry[1]) end
+      zset(B .. 'moved:' .. all[i], id, false)
+      for _, entry in ipairs(live and {} or call('LRANGE', B .. 'fresh:' .. all[i], 0, 999)) do
+        if string.sub(entry, 8) == id then leaveFresh(all[i], entry) end
       end
     end
   end
 end
 
 -- A damaged record becomes a dead letter whose input is the bytes that are left. queue: '?' where it is not known
-local function bury(job, queue)
+function bury(job, queue)
   flush()
   forget(job.id, call('HGET', B .. 'live', job.id))
-  local spec = pack(HEAD, 1, 0, now, nextTick(), kindNumber(queue .. '\n?'), 0, 0) .. job.spec
+  local spec = pack(HEAD, now, nextTick(), kindNumber(queue .. '\n?'), 1, 0, 0, 0) .. job.spec
   local mended = newJob(job.id, spec)
   hset(B .. 'jobs', job.id, spec)
   mended.fresh, mended.state, mended.reason, mended.error = false, FAILED, 4, UNREADABLE
@@ -35,7 +39,7 @@ local function bury(job, queue)
 end
 
 -- Makes up to `most` due jobs of a queue ready, the earliest first; answers how many.
-local function promoteDue(queue, most)
+function promoteDue(queue, most)
   if most <= 0 then return 0 end
   local key = B .. 'due:' .. queue
   local ids = call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, most)
@@ -62,6 +66,8 @@ end
 -- ── the open lanes of a queue by whose turn it is, as one claim walks them ──────────────────────────────────────────
 
 local CHUNK = 64
+-- The most dead entries that one call passes over.
+local MOST_DEAD = 2000
 
 local function newLine(turns)
   return { turns = turns, lanes = {}, first = 1, last = 0, upTo = '-inf', complete = false }
@@ -104,12 +110,15 @@ local function popLane(line)
   return lane
 end
 
--- Takes what was claimed out of a lane.
+-- Takes what was claimed out of a lane: `taken` from the set, `passed` from the list.
 local function cut(lane)
-  if lane.taken == 0 then return end
-  if zsets[lane.key] then flush() end
-  call('ZREMRANGEBYRANK', lane.key, 0, lane.taken - 1)
-  lane.taken = 0
+  if lane.taken > 0 then
+    if zsets[lane.key] then flush() end
+    call('ZREMRANGEBYRANK', lane.key, 0, lane.taken - 1)
+  end
+  if lane.passed > 0 then call('LTRIM', lane.line, lane.passed, -1) end
+  if (lane.dead or 0) > 0 then call('HINCRBY', B .. 'stale', lane.name, -lane.dead) end
+  lane.taken, lane.passed, lane.dead = 0, 0, 0
 end
 
 -- Writes what the claim did to the lanes that are still in line, and forgets them.
@@ -117,9 +126,9 @@ local function saveLine(line)
   local add = {}
   for i = line.first, line.last do
     local lane = line.lanes[i]
-    local mayBeEmpty = lane.taken > 0 and lane.next > lane.count
+    local mayBeEmpty = lane.taken + lane.passed > 0 and lane.next > lane.count
     cut(lane)
-    if mayBeEmpty and (lane.whole or call('EXISTS', lane.key) == 0) then
+    if mayBeEmpty and isEmpty(lane) then
       dropLane(lane)
     elseif lane.moved then
       add[#add + 1] = lane.turn
@@ -140,13 +149,40 @@ end
 -- Reads the next jobs of a lane ahead.
 local function readHeads(lane, wanted)
   local rows = call('ZRANGE', lane.key, lane.taken, lane.taken + wanted - 1, 'WITHSCORES')
-  local ids, scores, number = {}, {}, 0
-  for i = 1, #rows, 2 do
+  local entries = call('LRANGE', lane.line, lane.passed, lane.passed + wanted - 1)
+  local ids, scores, listed, number = {}, {}, {}, 0
+  local r, e = 1, 1
+  local usual = (9 - USUAL) * PLACES
+  while number < wanted and (rows[r] or entries[e]) do
+    local score = rows[r] and tonumber(rows[r + 1])
+    local seq = entries[e] and unpackFrom('>I7', entries[e])
     number = number + 1
-    ids[number], scores[number] = rows[i], tonumber(rows[i + 1])
+    if seq and (not score or usual + seq < score) then
+      ids[number], scores[number], listed[number] = string.sub(entries[e], 8), usual + seq, seq
+      e = e + 1
+    else
+      ids[number], scores[number] = rows[r], score
+      r = r + 2
+    end
   end
-  lane.ids, lane.scores, lane.next, lane.count, lane.whole = ids, scores, 1, number, number < wanted
+  lane.ids, lane.scores, lane.listed, lane.next, lane.count = ids, scores, listed, 1, number
+  lane.whole = number < wanted
   load(ids)
+end
+
+-- The job at the head of a lane has left otherwise than by a claim, and its entry stayed.
+local function isDead(lane)
+  local seq = lane.listed[lane.next]
+  if not seq then return false end
+  local job = jobs[lane.ids[lane.next]]
+  if job and job.damaged then return false end
+  return not job or job.seq ~= seq or not job.fresh or job.state ~= READY
+end
+
+-- The head of a lane is dealt with.
+local function pass(lane)
+  if lane.listed[lane.next] then lane.passed = lane.passed + 1 else lane.taken = lane.taken + 1 end
+  lane.next = lane.next + 1
 end
 
 -- Its task got a rule while it stood in the shared lane.
@@ -160,8 +196,9 @@ local function moveToOwnLanes(lane, moves)
   while moves.left > 0 and lane.next <= lane.count and isMisplaced(lane) do
     local job = jobs[lane.ids[lane.next]]
     job.pos = lane.scores[lane.next] % PLACES
-    enterLane(job)
-    lane.next, lane.taken, moves.left = lane.next + 1, lane.taken + 1, moves.left - 1
+    enterLane(job, true)
+    pass(lane)
+    moves.left = moves.left - 1
   end
 end
 
@@ -177,8 +214,16 @@ local function nextHead(line, wanted, moves)
     if lane.next > lane.count then
       popLane(line)
       cut(lane)
-      if call('EXISTS', lane.key) == 0 then dropLane(lane) end
+      if isEmpty(lane) then dropLane(lane) end
       if reopened[line.turns] then restart(line) end
+    elseif isDead(lane) then
+      if moves.dead == 0 then
+        moves.unsorted = true
+        return nil
+      end
+      moves.dead = moves.dead - 1
+      lane.dead = (lane.dead or 0) + 1
+      pass(lane)
     elseif isMisplaced(lane) then
       moveToOwnLanes(lane, moves)
       restart(line)
@@ -207,7 +252,7 @@ local function claim(job, score, request, started)
   indexRemove(job)
   touch(job)
   if job.expiresAt and not job.begun then zset(B .. 'expiries', job.id, false) end
-  job.state, job.pos, job.token, job.worker = ACTIVE, score % PLACES, nextTick(), request.worker
+  job.state, job.pos, job.token, job.worker = ACTIVE, score % PLACES, nextToken(), request.worker
   job.claimedAt, job.started = now, started
   if started then job.startedAt = now end
   if job.holdsKey and linksOf(job).whileWaiting then freeKey(job) end
@@ -218,7 +263,7 @@ local function claim(job, score, request, started)
 end
 
 local function packClaim(job)
-  return pack('>I7I2I2BI6dI2I2c0I4c0I4c0', job.token, min(job.failures, 65535), min(job.crashes, 65535),
+  return pack('>BI7I2I2BI6dI2I2c0I4c0I4c0', 0, job.token, min(job.failures, 65535), min(job.crashes, 65535),
     job.suspect and 1 or 0, job.unknownSince, job.dueAt or -1, job.kind, #job.id, job.id, #job.progress, job.progress,
     #job.spec, job.spec)
 end
@@ -241,7 +286,7 @@ local function claimFrom(queue, request, left, out)
       lane, id, score = nextHead(normal, request.max - #out, left.moves)
     end
     if not lane then break end
-    lane.next, lane.taken = lane.next + 1, lane.taken + 1
+    pass(lane)
     local job = jobs[id]
     if not job or (not job.damaged and job.state ~= READY) then
       -- Somebody has deleted its record by hand.
@@ -272,8 +317,63 @@ local function claimFrom(queue, request, left, out)
   saveLine(normal)
 end
 
+-- The straight way of most jobs: new, of the usual priority, without limits, expiry or ties to others, in the only lane
+-- of their queue. Stops at the first for which that does not hold; it and those behind it are left to `claimFrom`.
+local function claimPlain(queue, request, left, out)
+  if anyRules or listened() or request.max <= #out then return end
+  local turns = call('ZRANGE', B .. 'turns:' .. queue, 0, 1)
+  if #turns ~= 1 then return end
+  local lane = laneOf(turns[1])
+  if lane.task or lane.partition then return end
+  if call('EXISTS', lane.key, B .. 'suspects:' .. queue) > 0 then return end
+  local entries = call('LRANGE', lane.line, 0, request.max - #out - 1)
+  local number = #entries
+  local ids = {}
+  for i = 1, number do ids[i] = string.sub(entries[i], 8) end
+  local specs = ask('HMGET', B .. 'jobs', ids)
+  local lives = ask('HMGET', B .. 'live', ids)
+  local first = #out
+  local nowBytes = pack('>I6', now)
+  local untilAt = string.format('%d', now + request.leaseMs)
+  local live, leases, passed = {}, {}, 0
+  for i = 1, number do
+    local id, spec, entry = ids[i], specs[i], entries[i]
+    if lives[i] or jobs[id] ~= nil or not spec or #spec < HEAD_BYTES
+      or string.sub(spec, 7, 13) ~= string.sub(entry, 1, 7) then break end
+    local flags = string.byte(spec, 18)
+    if flags % 4 >= EXPIRES or flags % 32 >= LINKS then break end
+    local token = pack('>I7', nextToken())
+    live[2 * i - 1] = id
+    live[2 * i] = '\129' .. token .. nowBytes .. (first + i <= request.starting and '\1' or '\0')
+      .. string.sub(spec, 1, 15) .. request.worker
+    leases[2 * i - 1], leases[2 * i] = untilAt, id
+    out[first + i] = '\1' .. token .. pack('>I2c0I4c0', #id, id, #spec, spec)
+    local kind = string.sub(spec, 14, 15)
+    local ofKind = left.plain[kind]
+    if not ofKind then
+      ofKind = {}
+      left.plain[kind] = ofKind
+    end
+    ofKind[#ofKind + 1] = entry
+    passed = i
+  end
+  if passed == 0 then return end
+  send('HSET', B .. 'live', live)
+  send('ZADD', B .. 'leases', leases)
+  call('LTRIM', lane.line, passed, -1)
+  if passed == number and isEmpty(lane) then dropLane(lane) end
+  for kind, ofKind in pairs(left.plain) do
+    local number = unpackFrom('>I2', kind)
+    left.kinds[number] = true
+    activeMoved[number] = (activeMoved[number] or 0) + #ofKind
+    freshLeft[number] = ofKind
+  end
+  left.plain = {}
+  flush()
+end
+
 -- When something of a queue falls due by itself: a scheduled job, or room in a rate; nil else.
-local function nextDueAt(queue)
+function nextDueAt(queue)
   local first = call('ZRANGE', B .. 'due:' .. queue, 0, 0, 'WITHSCORES')[2]
   local at = first and tonumber(first)
   if not anyRules then return at end
@@ -302,7 +402,7 @@ end
 
 -- text: see `wire-claims.ts`. Answers { claims, now, milliseconds until something falls due or -1, whether all there was
 -- was taken, kinds as number and `queue\ntask` by turns }.
-local function reserve(text)
+function reserve(text)
   flush()
   local request = { queues = {} }
   local queueCount, at
@@ -312,7 +412,7 @@ local function reserve(text)
   for i = 1, queueCount do request.queues[i], at = unpackFrom('>I2c0', text, at) end
   if request.leaseMs > longestLease then call('HSET', B .. 'meta', 'lease', request.leaseMs) end
   local out = {}
-  local left = { promotions = STEP, expiries = STEP, suspects = request.suspects, kinds = {}, moves = { left = MOST_MOVES } }
+  local left = { promotions = STEP, expiries = STEP, suspects = request.suspects, kinds = {}, plain = {}, moves = { left = MOST_MOVES, dead = MOST_DEAD } }
   local states = ask('HMGET', B .. 'queues', request.queues)
   local unsorted = false
   for i = 1, queueCount do
@@ -321,6 +421,7 @@ local function reserve(text)
       left.promotions = left.promotions - promoteDue(queue, left.promotions)
       openTimed(queue)
       flush()
+      claimPlain(queue, request, left, out)
       claimFrom(queue, request, left, out)
       unsorted = unsorted or left.moves.unsorted
     end
@@ -347,4 +448,5 @@ local function reserve(text)
     kinds[#kinds + 1] = kindOf(kind).text
   end
   return { table.concat(out), now, dueAt and max(0, math.ceil(dueAt - now)) or -1, drained and 1 or 0, kinds }
+end
 end

@@ -24,13 +24,20 @@ end
 
 -- at: where a job of the request begins. Answers it and where the next begins.
 local function readCall(text, at, kinds)
-  local id, kind, priority, codec, flags, due, expiresIn, tail
-  id, kind, priority, codec, flags, due, expiresIn, tail, at = unpackFrom('>I2c0I2BBI2ddI4c0', text, at)
+  local plain, id, kind, priority, codec, flags, due, expiresIn, tail
+  if string.byte(text, at) == 1 then
+    local rest
+    plain, id, kind, rest, at = unpackFrom('>BI2c0I2I4c0', text, at)
+    plain, flags, priority, codec = unpackFrom('>BI2BB', rest)
+    return { id = id, kindText = kinds[kind], priority = priority, codec = codec, flags = flags, due = 0, expiresIn = 0,
+      tail = string.sub(rest, 6), links = {} }, at
+  end
+  plain, id, kind, priority, codec, flags, due, expiresIn, tail, at = unpackFrom('>BI2c0I2BBI2ddI4c0', text, at)
   local one = { id = id, kindText = kinds[kind], priority = priority, codec = codec, flags = flags, due = due,
     expiresIn = expiresIn, tail = tail, links = {} }
   if has(flags, LINKS) then
     -- Only to look at the links: the record is made when it is put in.
-    local draft = newJob(id, pack(HEAD, 1, floor(flags % IN_RECORD / 4) * 4, 0, 0, 0, priority, codec) .. tail)
+    local draft = newJob(id, pack(HEAD, 0, 0, 0, 1, floor(flags % IN_RECORD / 4) * 4, priority, codec) .. tail)
     one.links = linksOf(draft)
   end
   return one, at
@@ -90,7 +97,7 @@ local function put(one)
   local times = ''
   if has(flags, RUN_AT) then times = pack('>d', has(one.flags, DELAY) and now + one.due or one.due) end
   if has(flags, EXPIRES) then times = times .. pack('>d', now + one.expiresIn) end
-  local spec = pack(HEAD, 1, flags, now, seq, kindNumber(one.kindText), one.priority, one.codec) .. times .. one.tail
+  local spec = pack(HEAD, now, seq, kindNumber(one.kindText), 1, flags, one.priority, one.codec) .. times .. one.tail
   local job = newJob(one.id, spec)
   jobs[one.id] = job
   hset(B .. 'jobs', one.id, spec)
@@ -127,14 +134,71 @@ local function put(one)
     job.state = SCHEDULED
     touch(job)
   else
-    job.pos = nextPos()
+    job.pos = seq
   end
   settleIn(job)
+end
+
+-- The straight way of most calls: groups of plain jobs (see `claimPlain`) that are all new. Answers whether it was taken;
+-- else nothing has been done.
+local function enqueuePlain(text, kinds)
+  if anyRules or listened() then return false end
+  local groupCount, at = unpackFrom('>I4', text)
+  local ids, kindOfJob, rests, number = {}, {}, {}, 0
+  local seen = {}
+  for _ = 1, groupCount do
+    local size
+    size, at = unpackFrom('>I4', text, at)
+    for _ = 1, size do
+      number = number + 1
+      local plain, id, kind, rest
+      if string.byte(text, at) == 0 then return false end
+      plain, id, kind, rest, at = unpackFrom('>BI2c0I2I4c0', text, at)
+      if seen[id] then return false end
+      seen[id] = true
+      ids[number], kindOfJob[number], rests[number] = id, kind, rest
+    end
+  end
+  local there = ask('HMGET', B .. 'jobs', ids)
+  for i = 1, number do
+    if there[i] then return false end
+  end
+  local nowBytes = pack('>I6', now)
+  local specs, perKind = {}, {}
+  for i = 1, number do
+    local k = kindOfJob[i]
+    local ofKind = perKind[k]
+    if not ofKind then
+      local queue = string.match(kinds[k], '^[^\n]*')
+      local kind = kindNumber(kinds[k])
+      local lane = openLane(queue .. '\n\n\n')
+      ofKind = { kind = kind, bytes = pack('>I2', kind), queue = queue, fresh = {}, lane = lane, number = 0 }
+      lists[B .. 'fresh:' .. kind] = ofKind.fresh
+      lists[lane.line] = lists[lane.line] or {}
+      ofKind.line = lists[lane.line]
+      perKind[k] = ofKind
+    end
+    local id, seq = ids[i], pack('>I7', nextTick())
+    specs[2 * i - 1], specs[2 * i] = id, nowBytes .. seq .. ofKind.bytes .. rests[i]
+    local entry = seq .. id
+    ofKind.number = ofKind.number + 1
+    ofKind.fresh[ofKind.number] = entry
+    local line = ofKind.line
+    line[#line + 1] = entry
+  end
+  for key in pairs(lists) do expect(key, 'list') end
+  send('HSET', B .. 'jobs', specs)
+  for _, ofKind in pairs(perKind) do
+    counts[ofKind.kind .. 'e'] = ofKind.number
+    notify(ofKind.queue, ofKind.number)
+  end
+  return true
 end
 
 -- Answers a letter for each job (e enqueued, i duplicate by id, u by unique key, r its group was refused) and what
 -- belongs to the letters: the holder's id for u; what `refusal` said for the first r of a group.
 local function enqueueGroups(text, kinds)
+  if enqueuePlain(text, kinds) then return '', {} end
   local groupCount, at = unpackFrom('>I4', text)
   local groups, ids = {}, {}
   for g = 1, groupCount do

@@ -3,8 +3,11 @@
 -- limit is closed and waits on it, so it is neither scanned nor in the way of others; room that comes opens as many
 -- lanes as it has room for, and an open lane that leaves without using its room passes it on.
 --
--- lane:<lane>           zset of job ids by (9 - priority) * 2^48 + place in line; a lane is
---                       `<queue>\n<s where suspect>\n<task where it has a rule>\n<partition>`
+-- A lane is `<queue>\n<s where suspect>\n<task where it has a rule>\n<partition>`, and its jobs are in two places:
+-- line:<lane>           list of new jobs of the usual priority in order: I7 sequence number, id. One that leaves otherwise
+--                       than by a claim stays as a dead entry, which claims pass over; `stale` counts them by lane, and
+--                       when they are many, upkeep moves the others to the set
+-- lane:<lane>           zset of all other ready jobs by (9 - priority) * 2^48 + place in line
 -- turns:<queue>         zset of open lanes by whose turn it is; suspects:<queue> the same for lanes of suspects
 -- closed                hash: lane > the scope that it waits on
 -- waiting:<scope>       set of `turns:<queue>` or `suspects:<queue>` that have lanes waiting on the scope
@@ -12,6 +15,7 @@
 -- timed:<queue>         zset of scopes by when their rate has room again
 
 local PLACES = 281474976710656
+local USUAL = 5
 -- The most jobs that one look for the next moves to a lane of their own.
 local MOST_MOVES = 500
 -- The most lanes or scopes that one step opens because the time of a rate has come.
@@ -30,16 +34,15 @@ end
 local function laneOf(name)
   local queue, suspect, task, partition = string.match(name, '^([^\n]*)\n(s?)\n([^\n]*)\n(.*)$')
   return {
-    name = name, key = B .. 'lane:' .. name, queue = queue, suspect = suspect == 's',
+    name = name, key = B .. 'lane:' .. name, line = B .. 'line:' .. name, queue = queue, suspect = suspect == 's',
     turns = B .. (suspect == 's' and 'suspects:' or 'turns:') .. queue,
     task = task ~= '' and task or nil, partition = partition ~= '' and partition or nil,
-    heads = {}, next = 1, taken = 0, count = 0,
+    next = 1, count = 0, taken = 0, passed = 0,
   }
 end
 
--- Puts a ready job into its lane at job.pos; a lane that is not there joins at the end of the turns.
-local function enterLane(job)
-  local name = laneName(job)
+-- The lane of that name for who puts jobs into it; one that is not there joins at the end of the turns.
+local function openLane(name)
   local lane = knownLanes[name]
   if not lane then
     lane = laneOf(name)
@@ -53,8 +56,27 @@ local function enterLane(job)
       if call('ZADD', lane.turns, 'NX', lastTurn + 1, name) == 1 then nextTurn() end
     end
   end
-  zset(lane.key, job.id, (9 - job.priority) * PLACES + job.pos)
+  return lane
+end
+
+-- What stands for a new job in lists.
+local function entryOfNew(job)
+  return string.sub(job.spec, 7, 13) .. job.id
+end
+
+-- Puts a ready job into its lane at job.pos. exact: where it does not come to the end
+local function enterLane(job, exact)
+  local lane = openLane(laneName(job))
+  if job.fresh and job.priority == USUAL and not exact then
+    push(lane.line, entryOfNew(job))
+  else
+    zset(lane.key, job.id, (9 - job.priority) * PLACES + job.pos)
+  end
   notify(lane.queue)
+end
+
+local function isEmpty(lane)
+  return call('EXISTS', lane.key, lane.line) == 0
 end
 
 -- The limits that bound a whole lane; the queue's is looked at before its lanes are.
@@ -140,6 +162,7 @@ end
 local function dropLane(lane)
   local known = knownLanes[lane.name]
   if known then known.known = false end
+  call('HDEL', B .. 'stale', lane.name)
   if call('ZREM', lane.turns, lane.name) == 1 then
     passOn(lane)
     return
@@ -175,10 +198,11 @@ local function leaveLane(job)
   for i = 1, 2 do
     local lane = laneOf(names[i])
     if call('ZREM', lane.key, job.id) == 1 then
-      if call('EXISTS', lane.key) == 0 then dropLane(lane) end
+      if isEmpty(lane) then dropLane(lane) end
       return
     end
   end
+  call('HINCRBY', B .. 'stale', laneName(job), 1)
 end
 
 -- Opens the lanes of a queue that waited for the rate of a limit.

@@ -1,11 +1,18 @@
 -- The moves of a job between its states. Each keeps everything in step: indexes, lanes and slots, due times, leases,
 -- unique keys, counters, events, and the parcels for dependents.
 --
--- fresh:<kind>         stream of jobs that may run and were never claimed: entry `<sequence number>-0`, field i > id
--- in:<state>:<kind>    zset of the others by sequence number; together they are the index of all listings
+-- fresh:<kind>         list of jobs that may run and were never claimed, in order: I7 sequence number, id. For each that
+--                      leaves, the first entry is taken out; if that was another's, the other moves to
+-- moved:<kind>         zset of them by sequence number. So the list has as many entries as there are such jobs, and the
+--                      entries of those that left are passed over
+-- in:<state>:<kind>    zset of jobs in all other states by sequence number, but for
+-- active               hash: kind > how many are active; which ones, `leases` tells
 -- due:<queue>          zset of scheduled jobs by due time
 -- leases               zset of active jobs by the end of their lease
--- expiries             zset of waiting jobs that expire, by when; prunes: zset of ended jobs by when their record goes
+-- expiries             zset of waiting jobs that expire, by when
+-- pruning:<state>      list of jobs that ended so and are kept as long as usual: I6 when the record goes, id; an entry that
+--                      is not true any more is passed over
+-- prunes               zset of other ended jobs by when their record goes
 -- unique               hash: key > id of the job that holds it
 -- search:<field>=<value>, workflow:<name>  zsets of jobs by sequence number
 -- needs                hash: id > how many unfinished jobs need its record
@@ -15,15 +22,67 @@
 -- log:<id>, steps:<id> what attempts wrote
 -- tomb:<id>            string with a time to live: outcome and token of the last settle of a job whose record is gone
 
-local freshDels = {}
 local parcels = {}
 
 -- The records of others are needed by somebody; with none, most questions need not be asked.
 local anyNeeds = call('EXISTS', B .. 'needs') == 1
 
+-- Entries of jobs that left `fresh:<kind>`, and changes of `active`, by kind.
+local freshLeft, activeMoved = {}, {}
+
+local function leaveFresh(kind, entry)
+  local left = freshLeft[kind]
+  if not left then
+    left = {}
+    freshLeft[kind] = left
+  end
+  left[#left + 1] = entry
+end
+
+-- Those whose entries were taken out for others.
+local function moveFresh(kind, entries)
+  local ids = {}
+  for i = 1, #entries do ids[i] = string.sub(entries[i], 8) end
+  local specs = ask('HMGET', B .. 'jobs', ids)
+  local lives = ask('HMGET', B .. 'live', ids)
+  local add = {}
+  for i = 1, #ids do
+    if specs[i] and not lives[i] and string.sub(specs[i], 7, 13) == string.sub(entries[i], 1, 7) then
+      add[#add + 1] = unpackFrom('>I7', entries[i])
+      add[#add + 1] = ids[i]
+    end
+  end
+  send('ZADD', B .. 'moved:' .. kind, add)
+end
+
+local function takeFresh(kind, left)
+  local taken = call('LPOP', B .. 'fresh:' .. kind, #left) or {}
+  local same = #taken == #left
+  for i = 1, same and #left or 0 do
+    if taken[i] ~= left[i] then
+      same = false
+      break
+    end
+  end
+  if same then return end
+  local others, gone, mine = {}, {}, {}
+  for i = 1, #left do mine[left[i]] = true end
+  for i = 1, #taken do
+    if mine[taken[i]] then mine[taken[i]] = nil else others[#others + 1] = taken[i] end
+  end
+  for entry in pairs(mine) do gone[#gone + 1] = string.sub(entry, 8) end
+  send('ZREM', B .. 'moved:' .. kind, gone)
+  moveFresh(kind, others)
+end
+
 afterFlush[#afterFlush + 1] = function()
-  for kind, ids in pairs(freshDels) do send('XDEL', B .. 'fresh:' .. kind, ids) end
-  freshDels = {}
+  local all = freshLeft
+  freshLeft = {}
+  for kind, left in pairs(all) do takeFresh(kind, left) end
+  for kind, moved in pairs(activeMoved) do
+    if moved ~= 0 then call('HINCRBY', B .. 'active', kind, moved) end
+  end
+  activeMoved = {}
 end
 
 local function indexKey(job)
@@ -31,28 +90,20 @@ local function indexKey(job)
 end
 
 local function indexAdd(job)
-  if job.fresh and job.state == READY then
-    local key = B .. 'fresh:' .. job.kind
-    local entries = streams[key]
-    if not entries then
-      entries = {}
-      streams[key] = entries
-    end
-    entries[#entries + 1] = string.format('%.0f-0', job.seq)
-    entries[#entries + 1] = job.id
+  if job.state == ACTIVE then
+    activeMoved[job.kind] = (activeMoved[job.kind] or 0) + 1
+  elseif job.fresh and job.state == READY then
+    push(B .. 'fresh:' .. job.kind, entryOfNew(job))
   else
     zset(indexKey(job), job.id, job.seq)
   end
 end
 
 local function indexRemove(job)
-  if job.state == READY and job.fresh then
-    local ids = freshDels[job.kind]
-    if not ids then
-      ids = {}
-      freshDels[job.kind] = ids
-    end
-    ids[#ids + 1] = string.format('%.0f-0', job.seq)
+  if job.state == ACTIVE then
+    activeMoved[job.kind] = (activeMoved[job.kind] or 0) - 1
+  elseif job.fresh and job.state == READY then
+    leaveFresh(job.kind, entryOfNew(job))
   else
     zset(indexKey(job), job.id, false)
   end
@@ -113,7 +164,7 @@ end
 
 -- To the end of its lane.
 local function toReady(job)
-  job.pos = nextPos()
+  job.pos = nextTick()
   enter(job, READY)
 end
 
@@ -205,7 +256,13 @@ local function conclude(job)
   tell(job)
   if neededBy(id) > 0 then return end
   local kept = keptMs(job, state)
-  if kept == 0 then discard(job) else zset(B .. 'prunes', id, now + kept) end
+  if kept == 0 then
+    discard(job)
+  elseif linksOf(job).kept then
+    zset(B .. 'prunes', id, now + kept)
+  else
+    push(B .. 'pruning:' .. STATE[state], pack('>I6', now + kept) .. id)
+  end
 end
 
 -- Ends a job that has not ended. Its dependents hear of it when `spread` is called, which the caller does.

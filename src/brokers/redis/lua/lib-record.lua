@@ -1,13 +1,17 @@
 -- Jobs as the store has them, in two packed values: what was asked (`jobs`, written once) and what became of it
 -- (`live`, absent while a job that may run at once has never been claimed). `wire-records.ts` reads the same layout.
 --
--- jobs   > B layout (1) · I2 flags · I6 created at · I7 sequence number · I2 kind · B priority · B codec of the input
+-- jobs   > I6 created at · I7 sequence number · I2 kind · B layout (1) · I2 flags · B priority · B codec of the input
 --          · d run at (flag 1) · d expires at (flag 2) · I2 record version (flag 4) · I2 length, partition (flag 8)
 --          · I4 length, links (flag 16) · I4 length, rare fields as JSON, never read here (flag 32) · input
 -- links  what scripts need of the rare fields, each with a letter before it:
 --          u B during (1 unfinished, 2 waiting) I2c0 key · w B staged I2c0 workflow · s B count, each I2c0 field I2c0 value
 --          · a I2 count, each B when (1 succeeded, 2 ended) I2c0 id · r I7 succeeded I7 failed I7 cancelled (ms) I2 maxCrashes
--- live   see LIVE below; attempts are I4 length, B outcome, I7 token, I6 started at, I6 ended at, Bc0 worker, I4c0 error
+-- live   see LIVE below; two short forms for what most jobs go through, told by their first byte:
+--        129 first claim of a plain job (no links, no expiry): I7 token · I6 claimed at · B started · the first 15 bytes of
+--            what was asked · worker
+--        130 which then succeeded: I7 token · I6 started at · I6 ended at · Bc0 worker · result
+--        attempts are I4 length, B outcome, I7 token, I6 started at, I6 ended at, Bc0 worker, I4c0 error
 
 local BLOCKED, SCHEDULED, READY, ACTIVE, SUCCEEDED, FAILED, CANCELLED = 1, 2, 3, 4, 5, 6, 7
 local STATE = { 'blocked', 'scheduled', 'ready', 'active', 'succeeded', 'failed', 'cancelled' }
@@ -15,7 +19,7 @@ local STATE = { 'blocked', 'scheduled', 'ready', 'active', 'succeeded', 'failed'
 local RUN_AT, EXPIRES, VERSIONED, PARTITION, LINKS = 1, 2, 4, 8, 16
 local BEGUN, SUSPECT, CANCELLING, HOLDS_KEY, STARTED, LOGS, STEPS, STAGED = 1, 2, 4, 8, 16, 32, 64, 128
 
-local HEAD = '>BI2I6I7I2BB'
+local HEAD = '>I6I7I2BI2BB'
 local HEAD_BYTES = 20
 -- state, reason, flags, failures, crashes, place, due at (-1 none), started at, ended at, unknown since (0 none),
 -- token of the claim (0 none), outcome and token of the last settle (0 none), claimed at, dependencies left,
@@ -85,7 +89,7 @@ local function readTail(job)
 end
 
 local function newJob(id, spec)
-  local _, flags, createdAt, seq, kind, priority = unpackFrom(HEAD, spec)
+  local createdAt, seq, kind, _, flags, priority = unpackFrom(HEAD, spec)
   local job = {
     id = id, spec = spec, flags = flags, createdAt = createdAt, seq = seq, kind = kind, priority = priority,
     state = READY, reason = 0, failures = 0, crashes = 0, pos = 0, startedAt = 0, endedAt = 0, unknownSince = 0,
@@ -97,9 +101,35 @@ local function newJob(id, spec)
   return job
 end
 
+-- endedAt: default now
+local function addAttempt(job, outcome, startedAt, err, endedAt)
+  local text = pack('>BI7I6I6Bc0I4c0', outcome, job.token, startedAt, endedAt or now, #job.worker, job.worker, #err, err)
+  if job.attemptCount == MAX_ATTEMPTS then
+    local length = unpackFrom('>I4', job.attempts)
+    job.attempts = string.sub(job.attempts, 5 + length)
+    job.attemptCount = MAX_ATTEMPTS - 1
+  end
+  job.attempts = job.attempts .. pack('>I4c0', #text, text)
+  job.attemptCount = job.attemptCount + 1
+end
+
 local function parse(id, spec, live)
   local job = newJob(id, spec)
-  if live then
+  local form = live and string.byte(live, 1)
+  if form == 129 then
+    local _, started
+    _, job.token, job.claimedAt, started = unpackFrom('>BI7I6B', live)
+    job.worker, job.fresh, job.state, job.pos = string.sub(live, 31), false, ACTIVE, job.seq
+    job.started = started == 1
+    if job.started then job.startedAt = job.claimedAt end
+  elseif form == 130 then
+    local _, at
+    _, job.token, job.startedAt, job.endedAt, job.worker, at = unpackFrom('>BI7I6I6Bc0', live)
+    job.result, job.fresh, job.state, job.pos, job.begun = string.sub(live, at), false, SUCCEEDED, job.seq, true
+    job.settledKind, job.settledToken = 1, job.token
+    addAttempt(job, 1, job.startedAt, '', job.endedAt)
+    job.token, job.worker = 0, ''
+  elseif live then
     local state, reason, flags, failures, crashes, pos, dueAt, startedAt, endedAt, unknownSince, token, settledKind,
       settledToken, claimedAt, depsLeft, worker, err, progress, attemptCount, attempts, result = unpackFrom(LIVE, live)
     job.fresh = false
@@ -132,15 +162,21 @@ local function load(ids)
   end
   if count == 0 then return end
   local specs = ask('HMGET', B .. 'jobs', wanted)
-  local lives = ask('HMGET', B .. 'live', wanted)
+  local there, number, specOf = {}, 0, {}
   for i = 1, count do
     local id, spec = wanted[i], specs[i]
+    jobs[id] = false
     if spec then
-      local ok, job = pcall(parse, id, spec, lives[i])
-      jobs[id] = ok and job or { id = id, damaged = true, spec = spec }
-    else
-      jobs[id] = false
+      number = number + 1
+      there[number] = id
+      specOf[id] = spec
     end
+  end
+  local lives = ask('HMGET', B .. 'live', there)
+  for i = 1, number do
+    local id = there[i]
+    local ok, job = pcall(parse, id, specOf[id], lives[i])
+    jobs[id] = ok and job or { id = id, damaged = true, spec = specOf[id] }
   end
 end
 
@@ -219,17 +255,6 @@ end
 local function keptMs(job, state)
   local links = linksOf(job)
   return (links.kept or DEFAULT_KEPT)[state]
-end
-
-local function addAttempt(job, outcome, startedAt, err)
-  local text = pack('>BI7I6I6Bc0I4c0', outcome, job.token, startedAt, now, #job.worker, job.worker, #err, err)
-  if job.attemptCount == MAX_ATTEMPTS then
-    local length = unpackFrom('>I4', job.attempts)
-    job.attempts = string.sub(job.attempts, 5 + length)
-    job.attemptCount = MAX_ATTEMPTS - 1
-  end
-  job.attempts = job.attempts .. pack('>I4c0', #text, text)
-  job.attemptCount = job.attemptCount + 1
 end
 
 -- When the latest attempt that is noted began; 0 where there is none.

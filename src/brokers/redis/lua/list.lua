@@ -9,7 +9,7 @@ ARGV[3]  the most rows, at most 1000; ARGV[4] the most bytes of records
 ARGV[5]  states by number, such as `347`
 ARGV[6]  queue or ''; ARGV[7] task or ''
 ARGV[8]  an index by name (`search:<field>=<value>`, `workflow:<name>`) or ''
-ARGV[9]  the smallest and ARGV[10] the largest sequence number of interest, or ''
+ARGV[9]  the earliest and ARGV[10] the latest time of interest (ms), or ''
 Returns  { rows, kinds, sequence number to go on from or '' where there is nothing more }; a row is
          { id, what was asked, what became of it or false, end of its lease or false }
 Cost     O(rows · log n + kinds · states)
@@ -17,7 +17,9 @@ Caller   the inspector
 ]]
 local newest, cursor, most, mostBytes = ARGV[1] == 'newest', ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local wantedStates, queue, task, index = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local lowest, highest = ARGV[9], ARGV[10]
+local lowest = ARGV[9] ~= '' and string.format('%.0f', ARGV[9] * TICKS) or ''
+-- Numbers may have run ahead of time in a burst.
+local highest = ARGV[10] ~= '' and string.format('%.0f', (ARGV[10] + lead + 1) * TICKS) or ''
 local from, to
 if newest then
   from = cursor ~= '' and '(' .. cursor or highest ~= '' and highest or '+inf'
@@ -27,20 +29,29 @@ else
   to = highest ~= '' and highest or '+inf'
 end
 
-local sources = {}
+local sources, wantsActive, kindWanted = {}, false, nil
 if index ~= '' then
   sources[1] = { key = B .. index }
 else
+  kindWanted = {}
   local all = call('HGETALL', B .. 'kinds')
   for i = 1, #all, 2 do
     local number = tonumber(all[i])
     if number then
       local kind = kindOf(number)
       if (queue == '' or kind.queue == queue) and (task == '' or kind.task == task) then
+        kindWanted[number] = true
         for s = 1, #wantedStates do
           local state = tonumber(string.sub(wantedStates, s, s))
-          sources[#sources + 1] = { key = B .. 'in:' .. STATE[state] .. ':' .. number }
-          if state == READY then sources[#sources + 1] = { key = B .. 'fresh:' .. number, stream = true } end
+          if state == ACTIVE then
+            wantsActive = true
+          else
+            sources[#sources + 1] = { key = B .. 'in:' .. STATE[state] .. ':' .. number }
+          end
+          if state == READY then
+            sources[#sources + 1] = { key = B .. 'moved:' .. number }
+            sources[#sources + 1] = { key = B .. 'fresh:' .. number, isList = true }
+          end
         end
       end
     end
@@ -56,22 +67,50 @@ local function beyond(a, b)
   return a > b
 end
 
-local function streamId(edge)
-  if edge == '+inf' then return '+' end
-  if edge == '-inf' then return '-' end
-  if string.sub(edge, 1, 1) == '(' then return edge .. '-0' end
-  return edge .. '-0'
+-- Whether a number lies in the range that is asked for.
+local function edgeOf(edge)
+  if edge == '+inf' then return math.huge, false end
+  if edge == '-inf' then return -math.huge, false end
+  if string.sub(edge, 1, 1) == '(' then return tonumber(string.sub(edge, 2)), true end
+  return tonumber(edge), false
+end
+local fromNumber, fromOpen = edgeOf(from)
+local toNumber = edgeOf(to)
+
+-- The place of the first entry of a list of new jobs whose number is above `bound`, or is it.
+local function placeOf(key, bound, above)
+  local low, high = 0, call('LLEN', key)
+  while low < high do
+    local middle = floor((low + high) / 2)
+    local seq = unpackFrom('>I7', call('LINDEX', key, middle))
+    if seq < bound or (above and seq == bound) then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+local function readList(key)
+  local entries
+  if newest then
+    local last = fromNumber == math.huge and -1 or placeOf(key, fromNumber, not fromOpen) - 1
+    if last == -1 and fromNumber ~= math.huge then return 0 end
+    entries = call('LRANGE', key, last == -1 and -share or max(0, last - share + 1), last)
+  else
+    local first = fromNumber == -math.huge and 0 or placeOf(key, fromNumber, fromOpen)
+    entries = call('LRANGE', key, first, first + share - 1)
+  end
+  local number, last = #entries, nil
+  for i = 1, number do
+    local entry = entries[newest and number + 1 - i or i]
+    last = unpackFrom('>I7', entry)
+    if not beyond(last, toNumber) then found[#found + 1] = { last, string.sub(entry, 8), true } end
+  end
+  return number, last
 end
 
 for s = 1, #sources do
   local source, last, number = sources[s], nil, 0
-  if source.stream then
-    local rows = call(newest and 'XREVRANGE' or 'XRANGE', source.key, streamId(from), streamId(to), 'COUNT', share)
-    for i = 1, #rows do
-      last = tonumber(string.match(rows[i][1], '^%d+'))
-      found[#found + 1] = { last, rows[i][2][2] }
-    end
-    number = #rows
+  if source.isList then
+    number, last = readList(source.key)
   else
     local rows = call(newest and 'ZREVRANGEBYSCORE' or 'ZRANGEBYSCORE', source.key, from, to, 'WITHSCORES', 'LIMIT', 0, share)
     for i = 1, #rows, 2 do
@@ -81,6 +120,20 @@ for s = 1, #sources do
     number = #rows / 2
   end
   if number == share and (not horizon or beyond(horizon, last)) then horizon = last end
+end
+
+-- Active jobs have no index of their own: there are no more of them than workers run at once.
+local MOST_ACTIVE = 4096
+if wantsActive then
+  local ids = call('ZRANGE', B .. 'leases', 0, MOST_ACTIVE - 1)
+  load(ids)
+  for i = 1, #ids do
+    local job = jobs[ids[i]]
+    if job and not job.damaged and job.state == ACTIVE and kindWanted[job.kind] and not beyond(job.seq, toNumber)
+      and (beyond(job.seq, fromNumber) or (job.seq == fromNumber and not fromOpen)) then
+      found[#found + 1] = { job.seq, job.id }
+    end
+  end
 end
 table.sort(found, function(a, b) return beyond(b[1], a[1]) end)
 
@@ -103,7 +156,9 @@ while position <= #found do
       break
     end
     local job = jobs[id]
-    if job and (job.damaged or job.seq == seq) then
+    -- An entry of a list of new jobs stays behind when its job leaves.
+    local behind = found[position][3] and job and not job.damaged and not (job.fresh and job.state == READY)
+    if job and not behind and (job.damaged or job.seq == seq) then
       rows[#rows + 1] = { id, job.spec, lives[i], job.state == ACTIVE and call('ZSCORE', B .. 'leases', id) or false }
       bytes = bytes + #job.spec + (lives[i] and #lives[i] or 0)
       if not job.damaged and not seen[job.kind] then

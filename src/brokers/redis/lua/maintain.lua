@@ -78,7 +78,56 @@ end
 -- After the others, so that what they ended and keeps for no time goes at once.
 if parcels[1] then spread() end
 flush()
-local pruned = each('prunes', function(job) return job.state >= SUCCEEDED end, discard) + givenUp
+local function isEnded(job) return job.state >= SUCCEEDED end
+local pruned = each('prunes', isEnded, discard) + givenUp
+
+-- The records of those that are kept as long as usual, in the order of their end.
+local function prune(state)
+  local key = B .. 'pruning:' .. STATE[state]
+  local entries, ids, due = call('LRANGE', key, 0, STEP - pruned - 1), {}, 0
+  for i = 1, #entries do
+    if unpackFrom('>I6', entries[i]) > now then break end
+    due = i
+    ids[i] = string.sub(entries[i], 7)
+  end
+  if due == 0 then return 0 end
+  load(ids)
+  for i = 1, due do
+    local job = jobs[ids[i]]
+    -- Run again, removed or needed by others meanwhile: then this entry is not the one that counts.
+    if job and not job.damaged and job.state == state and neededBy(job.id) == 0
+      and job.endedAt + keptMs(job, state) == unpackFrom('>I6', entries[i]) then discard(job) end
+  end
+  call('LTRIM', key, due, -1)
+  flush()
+  return due
+end
+for state = SUCCEEDED, CANCELLED do
+  if pruned < STEP then pruned = pruned + prune(state) end
+end
+
+-- Lanes whose lists have more dead entries than others: the others move to the set, some at a time.
+local MANY_DEAD = 1000
+local compacting = false
+local dead = call('HGETALL', B .. 'stale')
+for i = 1, #dead, 2 do
+  local lane, number = laneOf(dead[i]), tonumber(dead[i + 1])
+  if number >= MANY_DEAD and 2 * number >= call('LLEN', lane.line) then
+    local entries, ids = call('LPOP', lane.line, STEP) or {}, {}
+    for e = 1, #entries do ids[e] = string.sub(entries[e], 8) end
+    load(ids)
+    for e = 1, #entries do
+      local job, seq = jobs[ids[e]], unpackFrom('>I7', entries[e])
+      if job and job.seq == seq and job.fresh and job.state == READY then
+        zset(lane.key, job.id, (9 - USUAL) * PLACES + seq)
+      else
+        call('HINCRBY', B .. 'stale', lane.name, -1)
+      end
+    end
+    flush()
+    if isEmpty(lane) then dropLane(lane) elseif #entries == STEP then compacting = true end
+  end
+end
 
 local faded = call('ZRANGEBYSCORE', B .. 'fading', '-inf', now, 'LIMIT', 0, STEP)
 for i = 1, #faded do
@@ -98,10 +147,15 @@ soonest('leases', 0)
 if nextAt and nextAt < grace then nextAt = grace end
 soonest('expiries', 0)
 soonest('prunes', 0)
+for state = SUCCEEDED, CANCELLED do
+  local first = call('LINDEX', B .. 'pruning:' .. STATE[state], 0)
+  local at = first and unpackFrom('>I6', first)
+  if at and (not nextAt or at < nextAt) then nextAt = at end
+end
 soonest('staged', STAGED_MS)
 local undelivered = call('EXISTS', B .. 'outbox') == 1
 if undelivered then nextAt = now end
 local most = max(spreadCount, promoted, reclaimed, expired, pruned)
 sendSignals()
-return { promoted, reclaimed, expired, pruned, spreadCount, (undelivered or most >= STEP) and 1 or 0,
+return { promoted, reclaimed, expired, pruned, spreadCount, (undelivered or compacting or most >= STEP) and 1 or 0,
   nextAt and max(0, math.ceil(nextAt - now)) or -1 }

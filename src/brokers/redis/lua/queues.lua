@@ -13,7 +13,8 @@ for i = 1, #all, 2 do
   if number then
     local row = { all[i + 1] }
     for s = 1, #STATE do row[s + 1] = call('ZCARD', B .. 'in:' .. STATE[s] .. ':' .. all[i]) end
-    row[READY + 1] = row[READY + 1] + call('XLEN', B .. 'fresh:' .. all[i])
+    row[READY + 1] = row[READY + 1] + call('LLEN', B .. 'fresh:' .. all[i])
+    row[ACTIVE + 1] = tonumber(call('HGET', B .. 'active', all[i]) or 0)
     kinds[#kinds + 1] = row
   end
 end
