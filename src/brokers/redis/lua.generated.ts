@@ -2030,7 +2030,10 @@ local function sendSignals()
   if next(counts) then
     local minute = floor(now / 60000) * 60000
     local key = B .. 'minute:' .. string.format('%.0f', minute)
-    for field, amount in pairs(counts) do call('HINCRBY', key, field, amount) end
+    -- Run times have fractions.
+    for field, amount in pairs(counts) do
+      call(amount % 1 == 0 and 'HINCRBY' or 'HINCRBYFLOAT', key, field, amount)
+    end
     call('EXPIRE', key, 86460)
   end
 end`,
