@@ -184,16 +184,15 @@ async function cuts(fleet: Arena['fleet'], proxy: NetProxy): Promise<number> {
   return fleet.outage('the net is back')
 }
 
-/** Answers when it ended. It is noticed when a connection is tried again. */
+/** Answers when it ended. It is noticed when a connection is given up. */
 async function hole(
   { fleet, watch }: Pick<Arena, 'fleet' | 'watch'>,
   proxy: NetProxy,
   whose: string,
 ): Promise<number> {
-  const { accepted } = proxy
   const at = fleet.outage('black hole', { long: true })
   proxy.blackHole()
-  await fleet.until(`${whose} notices`, () => proxy.accepted > accepted, HOLE_MS)
+  await fleet.until(`${whose} notices`, () => proxy.givenUp > 0, HOLE_MS)
   watch.check(`until ${whose} noticed it`, Date.now() - at, 5_000)
   await lasting(Math.max(0, HOLE_MS - (Date.now() - at)))
   await proxy.restore()

@@ -112,6 +112,7 @@ test('an end that closed in the hole is told afterwards', async () => {
   proxy.blackHole()
   one.socket.destroy()
   await one.closed
+  await until('it is seen to be given up', () => proxy.givenUp === 1)
   expect(proxy.open).toBe(1)
   await proxy.restore()
   await until('the server has heard of it', () => proxy.open === 0)

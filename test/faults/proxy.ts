@@ -48,6 +48,11 @@ export class NetProxy {
     return this.#accepted
   }
 
+  /** Connections that one end has given up in the hole, while the other does not know. */
+  get givenUp(): number {
+    return [...this.#pairs].filter((pair) => pair.givenUp).length
+  }
+
   /** Resets every connection. New ones are taken. */
   cut(): void {
     for (const pair of this.#pairs) pair.cut()
@@ -155,6 +160,10 @@ class Pair {
     this.#server.on('data', (data) => this.#onReply(data))
     this.#watch(client, this.#requests)
     this.#watch(this.#server, this.#replies)
+  }
+
+  get givenUp(): boolean {
+    return this.#endedUnheard
   }
 
   cut(): void {
