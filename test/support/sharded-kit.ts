@@ -24,6 +24,10 @@ export class TestShard extends MemoryBroker {
   readonly lists: ListRequest[] = []
   state: 'there' | 'away' | 'hanging' = 'there'
 
+  override open(): Promise<void> {
+    return this.#call('open', () => super.open())
+  }
+
   override enqueue(groups: readonly (readonly JobSpec[])[]): Promise<readonly GroupAnswer[]> {
     return this.#call('enqueue', () => super.enqueue(groups))
   }
@@ -82,6 +86,7 @@ export async function shardedKit(count = 4): Promise<Kit> {
   const shards = Array.from({ length: count }, () => new TestShard({ clock }))
   const broker = new ShardedBroker({ name: 'sharded', namespace: 'default', shards, clock })
   await broker.open()
+  for (const { calls } of shards) calls.splice(0)
   const { shardOf } = placement(count)
   return {
     broker,

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Kit, shardedKit, type TestShard } from '../../../test/support/sharded-kit.ts'
+import { type Kit, shardedKit, TestShard } from '../../../test/support/sharded-kit.ts'
 import { OffstageError } from '../../errors/error.ts'
 import { request, spec, specs, succeeded } from '../../laws/factories.ts'
-import type { ShardedBroker } from './sharded.ts'
+import { ShardedBroker } from './sharded.ts'
 
 let kit: Kit
 let broker: ShardedBroker
@@ -110,6 +110,53 @@ describe.each(['away', 'hanging'] as const)('while one shard is %s', (state) => 
     const health = await inTime(broker.health())
     expect(health.warnings).toHaveLength(1)
     expect(health.warnings[0]).toMatch(/^shard 1: does not answer/)
+  })
+})
+
+describe('a shard that is away at the start', () => {
+  const start = (): { fresh: ShardedBroker; shards: readonly TestShard[] } => {
+    const shards = [0, 1, 2, 3].map(() => new TestShard({ clock: kit.clock }))
+    const fresh = new ShardedBroker({ name: 'sharded', namespace: 'default', shards, clock: kit.clock })
+    return { fresh, shards }
+  }
+
+  test('does not keep the others from their work, and is opened when it is back', async () => {
+    const { fresh, shards } = start()
+    const late = shards[1] as TestShard
+    late.state = 'away'
+    await fresh.open()
+    const stop = new AbortController()
+    const waiting = Promise.all([
+      fresh.wake(['line'], stop.signal),
+      fresh.events(() => undefined, stop.signal),
+    ])
+    const jobs = [0, 1, 2, 3].map((shard) => kit.jobIn(shard))
+    const answers = await fresh.enqueue(jobs.map((job) => [job]))
+    expect(answers.map(({ ok }) => ok)).toEqual([true, false, true, true])
+    expect((await fresh.reserve(request({ max: 9 }))).jobs).toHaveLength(3)
+    stop.abort()
+    await waiting
+    late.state = 'there'
+    kit.clock.advance(1_000)
+    expect((await fresh.enqueue(jobs.map((job) => [job]))).map(({ ok }) => ok)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ])
+    expect((await fresh.reserve(request({ max: 9 }))).jobs).toHaveLength(1)
+    await fresh.close()
+  })
+
+  test('is an outage where it is all of them', async () => {
+    const { fresh, shards } = start()
+    for (const shard of shards) shard.state = 'away'
+    await expect(fresh.open()).rejects.toMatchObject({ code: 'BROKER_UNAVAILABLE' })
+    for (const shard of shards) shard.state = 'there'
+    await fresh.open()
+    expect((await fresh.reserve(request())).jobs).toEqual([])
+    await fresh.close()
+    await expect(fresh.open()).rejects.toMatchObject({ code: 'BROKER_CLOSED' })
   })
 })
 

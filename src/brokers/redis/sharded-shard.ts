@@ -27,6 +27,8 @@ export class Shard {
   readonly index: number
   readonly broker: Broker
   readonly #clock: Clock
+  #opened = false
+  #opening: Promise<void> | undefined
   #failures = 0
   /** Monotonic. */
   #restsUntil = Number.NEGATIVE_INFINITY
@@ -37,14 +39,24 @@ export class Shard {
     this.#clock = clock
   }
 
+  /** It was reached at least once. Until then each call opens it first. */
+  get opened(): boolean {
+    return this.#opened
+  }
+
   /** It failed lately: it is passed over where others will do. Ends with its next answer, or within a second. */
   get rests(): boolean {
     return this.#failures > 0 && this.#clock.monotonic() < this.#restsUntil
   }
 
+  async open(): Promise<void> {
+    await this.call(async () => undefined)
+  }
+
   /** Any call, waited for as long as it takes. Its end is remembered. */
   async call<T>(run: (broker: Broker) => Promise<T>): Promise<T> {
     try {
+      if (!this.#opened) await this.#open()
       const answer = await run(this.broker)
       this.#failures = 0
       return answer
@@ -66,20 +78,27 @@ export class Shard {
   ): Promise<T> {
     const patienceMs = Math.min(maxMs, this.#failures > 0 ? IMPATIENCE_MS : PATIENCE_MS)
     return new Promise((resolve, reject) => {
-      let over = false
-      const timer = this.#clock.schedule(patienceMs, () => {
-        over = true
+      let state: 'waiting' | 'answered' | 'over' = 'waiting'
+      const giveUp = (): void => {
+        if (state === 'answered') return
+        state = 'over'
         this.#failed()
         reject(this.away(`has not answered for ${formatMs(patienceMs)}`))
-      })
+      }
+      // After a blocked loop the timer is served before the answer that has been there for long: that one goes first.
+      const timer = this.#clock.schedule(patienceMs, () => setImmediate(giveUp))
+      const ended = (): void => {
+        timer.cancel()
+        if (state === 'waiting') state = 'answered'
+      }
       this.call(run).then(
         (answer) => {
-          timer.cancel()
-          if (over) late?.(answer)
+          ended()
+          if (state === 'over') late?.(answer)
           else resolve(answer)
         },
         (error: unknown) => {
-          timer.cancel()
+          ended()
           reject(error)
         },
       )
@@ -96,6 +115,18 @@ export class Shard {
     return new OffstageError('BROKER_UNAVAILABLE', `shard ${this.index} ${why}`, {
       details: { shard: this.index },
     })
+  }
+
+  #open(): Promise<void> {
+    this.#opening ??= this.broker
+      .open()
+      .then(() => {
+        this.#opened = true
+      })
+      .finally(() => {
+        this.#opening = undefined
+      })
+    return this.#opening
   }
 
   #failed(): void {

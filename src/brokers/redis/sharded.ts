@@ -32,13 +32,14 @@ import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord, JobSpec } from '../../job/record.ts'
 import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { MAX_SHARDS, type Placement, placement } from './place.ts'
-import { all, eachShare, settle, shareOut } from './sharded-claims.ts'
+import { all, allThere, eachShare, settle, shareOut } from './sharded-claims.ts'
 import { enqueue } from './sharded-enqueue.ts'
 import { divideRule, mergeRules } from './sharded-limits.ts'
-import { mergeCounters, mergeHealth, mergeQueues, mergeReports } from './sharded-merge.ts'
+import { mergeCounters, mergeQueues } from './sharded-merge.ts'
 import { SUSPECTS_EVERY_MS, Sweep, Turns } from './sharded-reserve.ts'
 import { list, type Steering, steer } from './sharded-select.ts'
 import { Shard } from './sharded-shard.ts'
+import { healthOf, Upkeep } from './sharded-upkeep.ts'
 
 /** The least time that a renewal waits for one shard. */
 const MIN_RENEWAL_MS = 250
@@ -73,8 +74,7 @@ export class ShardedBroker implements PlacingBroker {
   readonly #suspectsEveryMs: number
   /** Monotonic: when to look for suspects through all shards again. */
   #suspectsAt = Number.NEGATIVE_INFINITY
-  /** Shards that rest and are being tried in the background. */
-  readonly #tried = new Set<Shard>()
+  readonly #upkeep = new Upkeep()
   #state: 'new' | 'open' | 'closed' = 'new'
 
   /** @throws OPTION_INVALID */
@@ -96,9 +96,11 @@ export class ShardedBroker implements PlacingBroker {
     this.#turns = new Turns(shards.length, Math.floor(Math.random() * shards.length))
   }
 
+  /** Rejects where no shard can be reached; one that is away is opened when it is back. */
   async open(): Promise<void> {
     if (this.#state === 'closed') throw this.#closedError()
-    await all(this.#shards.map(({ broker }) => broker.open()))
+    const opened = this.#shards.map((shard) => shard.open())
+    await allThere(this.#shards, opened, true)
     this.#state = 'open'
   }
 
@@ -115,17 +117,8 @@ export class ShardedBroker implements PlacingBroker {
     return this.#placement.shardOf(id)
   }
 
-  /** Rejects where no shard answers; what is wrong with one of them is a warning. */
   async health(): Promise<BrokerHealth> {
-    const answers = await Promise.all(
-      this.#shards.map((shard) =>
-        shard.callSoon((broker) => broker.health()).catch((error: unknown) => ({ error })),
-      ),
-    )
-    const [first] = answers
-    if (first !== undefined && answers.every((answer) => 'error' in answer))
-      throw (first as { error: unknown }).error
-    return mergeHealth(answers)
+    return healthOf(this.#opened())
   }
 
   // ── the message half ───────────────────────────────────────────────────────────────────────────────────────────
@@ -159,32 +152,21 @@ export class ShardedBroker implements PlacingBroker {
   }
 
   async wake(queues: readonly string[], signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return
+    if (signal.aborted || this.#state !== 'open') return
     // The first to call ends the waits in the others.
     const over = new AbortController()
     const stop = (): void => over.abort()
     signal.addEventListener('abort', stop, { once: true })
-    await Promise.race(
-      this.#shards.map(async ({ broker, index }) => {
-        await broker.wake(queues, over.signal)
-        if (!over.signal.aborted) this.#turns.call(index)
-        over.abort()
-      }),
-    )
+    const ended = new Promise<void>((resolve) => {
+      over.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    for (const shard of this.#shards) if (shard.opened && !shard.rests) void this.#hear(shard, queues, over)
+    await ended
     signal.removeEventListener('abort', stop)
   }
 
-  /** A step in every shard. What one of them throws is told where none has answered, and by `health`. */
   async maintain(): Promise<MaintainReport> {
-    const awake = this.#awake()
-    for (const shard of this.#opened()) if (!awake.includes(shard)) this.#try(shard)
-    const answers = await Promise.allSettled(
-      awake.map((shard) => shard.callSoon((broker) => broker.maintain())),
-    )
-    const reports = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-    const failed = answers.find((answer) => answer.status === 'rejected')
-    if (reports.length === 0 && failed !== undefined) throw failed.reason
-    return mergeReports(reports)
+    return this.#upkeep.step(this.#opened(), this.#awake())
   }
 
   // ── the record half: jobs ──────────────────────────────────────────────────────────────────────────────────────
@@ -301,7 +283,8 @@ export class ShardedBroker implements PlacingBroker {
   }
 
   async events(listener: (events: readonly JobEvent[]) => void, signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#shards.map(({ broker }) => broker.events(listener, signal)))
+    const opened = this.#shards.filter((shard) => shard.opened)
+    await Promise.all(opened.map(({ broker }) => broker.events(listener, signal)))
   }
 
   async counters(fromAt: number, toAt: number): Promise<readonly CounterRow[]> {
@@ -349,13 +332,10 @@ export class ShardedBroker implements PlacingBroker {
     return awake.length === 0 ? this.#opened() : awake
   }
 
-  /** A step of upkeep that nobody waits for: when it is answered, the shard takes part again. */
-  #try(shard: Shard): void {
-    if (this.#tried.has(shard)) return
-    this.#tried.add(shard)
-    const done = (): void => void this.#tried.delete(shard)
-    // Why it fails is told by `health`, and by each call that needs this shard.
-    shard.callSoon((broker) => broker.maintain()).then(done, done)
+  async #hear({ broker, index }: Shard, queues: readonly string[], over: AbortController): Promise<void> {
+    await broker.wake(queues, over.signal)
+    if (!over.signal.aborted) this.#turns.call(index)
+    over.abort()
   }
 
   async #searchSuspects(sweep: Sweep): Promise<void> {
