@@ -56,4 +56,5 @@ export interface Broker extends MessageHalf, RecordHalf {
 }
 
 export type * from './message.ts'
+export type { PlacingBroker } from './placing.ts'
 export type * from './records.ts'
