@@ -2,6 +2,7 @@
 
 export const lua: {
   readonly beat: string
+  readonly constants: string
   readonly counters: string
   readonly enqueue: string
   readonly extend: string
@@ -47,6 +48,90 @@ local rows = {}
 local all = call('HGETALL', B .. 'workers')
 for i = 1, #all, 2 do rows[#rows + 1] = { call('HGET', B .. 'seen', all[i]), all[i + 1] } end
 return rows`,
+  constants: `local BLOCKED = 1
+local SCHEDULED = 2
+local READY = 3
+local ACTIVE = 4
+local SUCCEEDED = 5
+local FAILED = 6
+local CANCELLED = 7
+
+-- Reasons, in the order of \`job/states.ts\`.
+local EXHAUSTED = 1
+local NON_RETRYABLE = 2
+local CRASHES = 3
+local DAMAGED = 4
+local BY_REQUEST = 6
+local EXPIRED = 7
+local DEPENDENCY = 8
+local REPLACED = 9
+
+-- Outcomes of attempts.
+local DONE = 1
+local RETRY = 2
+local FAILURE = 3
+local RELEASED = 4
+local SNOOZED = 5
+local UNKNOWN = 6
+local OBEYED = 7
+local CRASHED = 8
+
+-- Flags of what was asked.
+local RUN_AT = 1
+local EXPIRES = 2
+local VERSIONED = 4
+local PARTITION = 8
+local LINKS = 16
+-- The flags up to here are in the record; the others are of a call.
+local IN_RECORD = 64
+local DELAY = 256
+local REPLACES = 512
+
+-- Flags of what became of it.
+local BEGUN = 1
+local SUSPECT = 2
+local CANCELLING = 4
+local HOLDS_KEY = 8
+local STARTED = 16
+local LOGS = 32
+local STEPS = 64
+local STAGED = 128
+
+-- The packed values; \`lib-record.lua\` says what is in them.
+local HEAD = '>I6I7I2BI2BB'
+local HEAD_BYTES = 20
+local LIVE = '>BBI2I2I2I6dI6I6I6I7BI7I6I4Bc0I4c0I4c0BI4c0I4c0'
+local FIRST_CLAIM = 129
+local FIRST_SUCCESS = 130
+
+-- Numbers a millisecond that sequence numbers and tokens have.
+local TICKS = 64
+-- Scores in lanes: priorities are that far apart.
+local PLACES = 281474976710656
+-- The priority of jobs that are given none.
+local USUAL = 5
+local MAX_ATTEMPTS = 10
+local DEFAULT_MAX_CRASHES = 3
+local TOMBSTONE_MS = 300000
+
+-- Lua's stack holds some 8,000 values; a command is sent with fewer.
+local MOST_ARGS = 4000
+-- The most jobs of each kind that one call promotes, expires, reclaims or removes.
+local STEP = 500
+-- The most dependents that one outcome reaches at once.
+local SPREAD_AT_ONCE = 100
+-- The most jobs that one look for the next moves to a lane of their own.
+local MOST_MOVES = 500
+-- The most dead entries that one call passes over.
+local MOST_DEAD = 2000
+-- The most lanes or scopes that one step opens because the time of a rate has come.
+local MOST_TIMED = 500
+-- The most waiting clients that one call wakes for a queue; each that takes all it wants wakes the next.
+local MOST_WAKES = 8
+-- The most clients that are gone which one call looks at.
+local MOST_GONE = 64
+-- Lanes that a claim reads at once.
+local CHUNK = 64`,
   counters: `local minutes = {}
 for i = 1, #ARGV do minutes[i] = call('HGETALL', B .. 'minute:' .. ARGV[i]) end
 return { minutes, call('HGETALL', B .. 'kinds') }`,
@@ -123,9 +208,6 @@ local floor, min, max = math.floor, math.min, math.max
 local clock = call('TIME')
 local now = clock[1] * 1000 + floor(clock[2] / 1000)
 
--- Lua's stack holds some 8,000 values; a command is sent with fewer.
-local MOST_ARGS = 4000
-
 local function send(command, key, args)
   local count = #args
   for from = 1, count, MOST_ARGS do
@@ -151,7 +233,6 @@ end
 -- tick: sequence numbers and places in line. token: tokens of claims. Both have 64 numbers a millisecond and never fall
 --       behind broker time, so that a server which lost its last writes gives no number twice; a burst runs ahead.
 -- turn: turns of lanes. lead: how many milliseconds ticks were ahead of time at the most.
-local TICKS = 64
 local meta = call('HMGET', B .. 'meta', 'tick', 'token', 'turn', 'lease', 'lead')
 local lastTick, lastToken, lastTurn = tonumber(meta[1] or 0), tonumber(meta[2] or 0), tonumber(meta[3] or 0)
 local lead = tonumber(meta[5] or 0)
@@ -233,7 +314,7 @@ local function flush()
   for key in pairs(zsets) do expect(key, 'zset') end
   for key in pairs(lists) do expect(key, 'list') end
   for key, values in pairs(lists) do send('RPUSH', key, values) end
-  lists = {}
+  for key in pairs(lists) do lists[key] = nil end
   for key, fields in pairs(hashes) do
     local set, del, s, d = {}, {}, 0, 0
     for field, value in pairs(fields) do
@@ -248,7 +329,7 @@ local function flush()
     send('HSET', key, set)
     send('HDEL', key, del)
   end
-  hashes = {}
+  for key in pairs(hashes) do hashes[key] = nil end
   for key, members in pairs(zsets) do
     local add, del, a, d = {}, {}, 0, 0
     for member, score in pairs(members) do
@@ -263,7 +344,7 @@ local function flush()
     send('ZADD', key, add)
     send('ZREM', key, del)
   end
-  zsets = {}
+  for key in pairs(zsets) do zsets[key] = nil end
   for i = 1, #afterFlush do afterFlush[i]() end
   if countersMoved then
     lead = max(lead, math.ceil(lastTick / TICKS - now))
@@ -276,12 +357,10 @@ end
 -- way: what ends or frees jobs has to get through.
 local function evenWithoutMemory()
   call('DEL', B .. 'nothing')
-end`,
-  libClaims: `local STEP = 500
--- What other scripts use of this part; the rest is its own.
-local promoteDue, bury, nextDueAt, reserve
-do
-local UNREADABLE = '{"name":"OffstageError","message":"the stored fields of the job cannot be read: its record is damaged",'
+end
+
+return B, call, pack, unpackFrom, floor, min, max, now, send, ask, longestLease, lead, nextTick, nextToken, nextTurn, zsets, hashes, beforeFlush, afterFlush, zset, hset, push, expect, flush, evenWithoutMemory`,
+  libClaims: `local UNREADABLE = '{"name":"OffstageError","message":"the stored fields of the job cannot be read: its record is damaged",'
   .. '"code":"PAYLOAD_UNREADABLE","fingerprint":"PAYLOAD_UNREADABLE"}'
 
 -- Takes a job whose kind and number are lost out of the indexes.
@@ -301,13 +380,13 @@ local function forget(id, live)
 end
 
 -- A damaged record becomes a dead letter whose input is the bytes that are left. queue: '?' where it is not known
-function bury(job, queue)
+local function bury(job, queue)
   flush()
   forget(job.id, call('HGET', B .. 'live', job.id))
   local spec = pack(HEAD, now, nextTick(), kindNumber(queue .. '\\n?'), 1, 0, 0, 0) .. job.spec
   local mended = newJob(job.id, spec)
   hset(B .. 'jobs', job.id, spec)
-  mended.fresh, mended.state, mended.reason, mended.error = false, FAILED, 4, UNREADABLE
+  mended.fresh, mended.state, mended.reason, mended.error = false, FAILED, DAMAGED, UNREADABLE
   jobs[job.id] = mended
   touch(mended)
   indexAdd(mended)
@@ -315,7 +394,7 @@ function bury(job, queue)
 end
 
 -- Makes up to \`most\` due jobs of a queue ready, the earliest first; answers how many.
-function promoteDue(queue, most)
+local function promoteDue(queue, most)
   if most <= 0 then return 0 end
   local key = B .. 'due:' .. queue
   local ids = call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, most)
@@ -340,10 +419,6 @@ function promoteDue(queue, most)
 end
 
 -- ── the open lanes of a queue by whose turn it is, as one claim walks them ──────────────────────────────────────────
-
-local CHUNK = 64
--- The most dead entries that one call passes over.
-local MOST_DEAD = 2000
 
 local function newLine(turns)
   return { turns = turns, lanes = {}, first = 1, last = 0, upTo = '-inf', complete = false }
@@ -463,7 +538,7 @@ end
 
 -- Its task got a rule while it stood in the shared lane.
 local function isMisplaced(lane)
-  if not anyRules or lane.task then return false end
+  if not rules.any or lane.task then return false end
   local job = jobs[lane.ids[lane.next]]
   return job and not job.damaged and rules['task\\n' .. kindOf(job.kind).task] ~= nil
 end
@@ -552,7 +627,7 @@ end
 local function claimFrom(queue, request, left, out)
   local normal, suspects = newLine(B .. 'turns:' .. queue), newLine(B .. 'suspects:' .. queue)
   local rule = 'queue\\n' .. queue
-  local whole = anyRules and rules[rule] and scopeOf(rule, rule)
+  local whole = rules.any and rules[rule] and scopeOf(rule, rule)
   while #out < request.max and left.expiries > 0 do
     if whole and roomIn(whole) == 0 then break end
     local line, lane, id, score = suspects, nil, nil, nil
@@ -570,7 +645,7 @@ local function claimFrom(queue, request, left, out)
     elseif job.damaged or hasExpired(job) then
       left.expiries = left.expiries - 1
       job.inHand = true
-      if job.damaged then bury(job, queue) else finish(job, CANCELLED, 7) end
+      if job.damaged then bury(job, queue) else finish(job, CANCELLED, EXPIRED) end
       if parcels[1] then
         spread()
         restart(normal)
@@ -596,7 +671,7 @@ end
 -- The straight way of most jobs: new, of the usual priority, without limits, expiry or ties to others, in the only lane
 -- of their queue. Stops at the first for which that does not hold; it and those behind it are left to \`claimFrom\`.
 local function claimPlain(queue, request, left, out)
-  if anyRules or listened() or request.max <= #out then return end
+  if rules.any or listened() or request.max <= #out then return end
   local turns = call('ZRANGE', B .. 'turns:' .. queue, 0, 1)
   if #turns ~= 1 then return end
   local lane = laneOf(turns[1])
@@ -620,7 +695,7 @@ local function claimPlain(queue, request, left, out)
     if flags % 4 >= EXPIRES or flags % 32 >= LINKS then break end
     local token = pack('>I7', nextToken())
     live[2 * i - 1] = id
-    live[2 * i] = '\\129' .. token .. nowBytes .. (first + i <= request.starting and '\\1' or '\\0')
+    live[2 * i] = string.char(FIRST_CLAIM) .. token .. nowBytes .. (first + i <= request.starting and '\\1' or '\\0')
       .. string.sub(spec, 1, 15) .. request.worker
     leases[2 * i - 1], leases[2 * i] = untilAt, id
     out[first + i] = '\\1' .. token .. pack('>I2c0I4c0', #id, id, #spec, spec)
@@ -649,10 +724,10 @@ local function claimPlain(queue, request, left, out)
 end
 
 -- When something of a queue falls due by itself: a scheduled job, or room in a rate; nil else.
-function nextDueAt(queue)
+local function nextDueAt(queue)
   local first = call('ZRANGE', B .. 'due:' .. queue, 0, 0, 'WITHSCORES')[2]
   local at = first and tonumber(first)
-  if not anyRules then return at end
+  if not rules.any then return at end
   local timed = tonumber(call('ZRANGE', B .. 'timed:' .. queue, 0, 0, 'WITHSCORES')[2] or nil)
   if timed and (not at or timed < at) then at = timed end
   local rule = 'queue\\n' .. queue
@@ -678,7 +753,7 @@ end
 
 -- text: see \`wire-claims.ts\`. Answers { claims, now, milliseconds until something falls due or -1, whether all there was
 -- was taken, kinds as number and \`queue\\ntask\` by turns }.
-function reserve(text)
+local function reserve(text)
   flush()
   local request = { queues = {} }
   local queueCount, at
@@ -725,12 +800,9 @@ function reserve(text)
   end
   return { table.concat(out), now, dueAt and max(0, math.ceil(dueAt - now)) or -1, drained and 1 or 0, kinds }
 end
-end`,
-  libDependents: `local SPREAD_AT_ONCE = 100
 
--- text: the state that the other ended in, l or z, and the parcel's number. Answers how many were delivered, and
--- whether the parcel is empty.
-local function deliver(text, most)
+return promoteDue, bury, nextDueAt, reserve`,
+  libDependents: `local function deliver(text, most)
   local state, kind = tonumber(string.sub(text, 1, 1)), string.sub(text, 2, 2)
   local key = B .. 'parcel:' .. string.sub(text, 3)
   local entries
@@ -750,7 +822,7 @@ local function deliver(text, most)
     -- Cancelled, removed, or run by a person in the meantime.
     if job and not job.damaged and job.seq == seq and job.state == BLOCKED then
       if state ~= SUCCEEDED and when == 1 then
-        finish(job, CANCELLED, 8)
+        finish(job, CANCELLED, DEPENDENCY)
       else
         job.depsLeft = job.depsLeft - 1
         touch(job)
@@ -763,6 +835,12 @@ local function deliver(text, most)
   return #entries, #entries < most or call('EXISTS', key) == 0
 end
 
+-- What is left goes to the outbox.
+local function postpone()
+  send('RPUSH', B .. 'outbox', parcels)
+  for i = #parcels, 1, -1 do parcels[i] = nil end
+end
+
 -- Delivers what the step under way has brought; called at its end.
 local function spread()
   local left = SPREAD_AT_ONCE
@@ -771,8 +849,7 @@ local function spread()
     left = left - delivered
     if empty then table.remove(parcels, 1) else break end
   end
-  if parcels[1] then send('RPUSH', B .. 'outbox', parcels) end
-  parcels = {}
+  postpone()
 end
 
 -- Delivers up to \`most\` of what earlier steps have left; answers how many.
@@ -786,15 +863,12 @@ local function spreadOutbox(most)
     if empty then call('LPOP', B .. 'outbox') end
     if delivered == 0 and not empty then break end
   end
-  if parcels[1] then send('RPUSH', B .. 'outbox', parcels) end
-  parcels = {}
+  postpone()
   return done
-end`,
-  libEnqueue: `local DELAY, REPLACES = 256, 512
-local IN_RECORD = 64
+end
 
--- Who holds a unique key; false where nobody does.
-local function holderOf(key)
+return spread, spreadOutbox`,
+  libEnqueue: `local function holderOf(key)
   local pending = hashes[B .. 'unique']
   if pending and pending[key] ~= nil then return pending[key] end
   return call('HGET', B .. 'unique', key)
@@ -898,7 +972,7 @@ local function put(one)
     open, hopeless = putDependencies(job, links)
     if hopeless then
       touch(job)
-      job.depsLeft, job.state, job.reason = 0, CANCELLED, 8
+      job.depsLeft, job.state, job.reason = 0, CANCELLED, DEPENDENCY
       indexAdd(job)
       conclude(job)
       return
@@ -930,7 +1004,7 @@ end
 -- The straight way of most calls: groups of plain jobs (see \`claimPlain\`) that are all new. Answers whether it was taken;
 -- else nothing has been done.
 local function enqueuePlain(text, kinds)
-  if anyRules or listened() then return false end
+  if rules.any or listened() then return false end
   local groupCount, at = unpackFrom('>I4', text)
   local ids, kindOfJob, rests, number = {}, {}, {}, 0
   local seen = {}
@@ -952,7 +1026,7 @@ local function enqueuePlain(text, kinds)
     if there[i] then return false end
   end
   local nowBytes = pack('>I6', now)
-  local specs, perKind = {}, {}
+  local specs, perKind, lines = {}, {}, {}
   for i = 1, number do
     local k = kindOfJob[i]
     local ofKind = perKind[k]
@@ -961,9 +1035,9 @@ local function enqueuePlain(text, kinds)
       local kind = kindNumber(kinds[k])
       local lane = openLane(queue .. '\\n\\n\\n')
       ofKind = { kind = kind, bytes = pack('>I2', kind), queue = queue, fresh = {}, lane = lane, number = 0 }
-      lists[B .. 'fresh:' .. kind] = ofKind.fresh
-      lists[lane.line] = lists[lane.line] or {}
-      ofKind.line = lists[lane.line]
+      lines[lane.line] = lines[lane.line] or {}
+      lines[B .. 'fresh:' .. kind] = ofKind.fresh
+      ofKind.line = lines[lane.line]
       perKind[k] = ofKind
     end
     local id, seq = ids[i], pack('>I7', nextTick())
@@ -974,8 +1048,9 @@ local function enqueuePlain(text, kinds)
     local line = ofKind.line
     line[#line + 1] = entry
   end
-  for key in pairs(lists) do expect(key, 'list') end
+  for key in pairs(lines) do expect(key, 'list') end
   send('HSET', B .. 'jobs', specs)
+  for key, entries in pairs(lines) do send('RPUSH', key, entries) end
   for _, ofKind in pairs(perKind) do
     counts[ofKind.kind .. 'e'] = ofKind.number
     notify(ofKind.queue, ofKind.number)
@@ -1022,7 +1097,7 @@ local function enqueueGroups(text, kinds)
           all = false
         else
           local replaced = key and holderOf(key)
-          if replaced and jobOf(replaced) and not jobOf(replaced).damaged then finish(jobOf(replaced), CANCELLED, 9) end
+          if replaced and jobOf(replaced) and not jobOf(replaced).damaged then finish(jobOf(replaced), CANCELLED, REPLACED) end
           put(one)
           if parcels[1] then spread() end
           letters[#letters + 1] = 'e'
@@ -1031,21 +1106,16 @@ local function enqueueGroups(text, kinds)
     end
   end
   return all and '' or table.concat(letters), extras
-end`,
-  libLanes: `local PLACES = 281474976710656
-local USUAL = 5
--- The most jobs that one look for the next moves to a lane of their own.
-local MOST_MOVES = 500
--- The most lanes or scopes that one step opens because the time of a rate has come.
-local MOST_TIMED = 500
+end
 
-local knownLanes = {}
+return holderOf, enqueueGroups`,
+  libLanes: `local knownLanes = {}
 -- Sets of turns that lanes have come back to while the script ran.
 local reopened = {}
 
 local function laneName(job)
   local kind = kindOf(job.kind)
-  local task = anyRules and rules['task\\n' .. kind.task] and kind.task or ''
+  local task = rules.any and rules['task\\n' .. kind.task] and kind.task or ''
   return kind.queue .. '\\n' .. (job.suspect and 's' or '') .. '\\n' .. task .. '\\n' .. (job.partition or '')
 end
 
@@ -1068,10 +1138,10 @@ local function openLane(name)
   end
   if not lane.known then
     lane.known = true
-    if not (anyRules and call('HEXISTS', B .. 'closed', name) == 1) then
+    if not (rules.any and call('HEXISTS', B .. 'closed', name) == 1) then
       expect(lane.turns, 'zset')
       -- Only a lane that is not there yet gets a turn.
-      if call('ZADD', lane.turns, 'NX', lastTurn + 1, name) == 1 then nextTurn() end
+      call('ZADD', lane.turns, 'NX', nextTurn(), name)
     end
   end
   return lane
@@ -1100,7 +1170,7 @@ end
 -- The limits that bound a whole lane; the queue's is looked at before its lanes are.
 local function boundsOf(lane)
   local bounds = {}
-  if not anyRules then return bounds end
+  if not rules.any then return bounds end
   if lane.task and rules['task\\n' .. lane.task] then
     bounds[1] = scopeOf('task\\n' .. lane.task, 'task\\n' .. lane.task)
   end
@@ -1185,7 +1255,7 @@ local function dropLane(lane)
     passOn(lane)
     return
   end
-  if not anyRules then return end
+  if not rules.any then return end
   local waitsOn = call('HGET', B .. 'closed', lane.name)
   if not waitsOn then return end
   call('HDEL', B .. 'closed', lane.name)
@@ -1225,18 +1295,18 @@ end
 
 -- Opens the lanes of a queue that waited for the rate of a limit.
 local function openTimed(queue)
-  if not anyRules then return end
+  if not rules.any then return end
   local keys = call('ZRANGEBYSCORE', B .. 'timed:' .. queue, '-inf', now, 'LIMIT', 0, MOST_TIMED)
   for i = 1, #keys do
     local rule = string.match(keys[i], '^(partition\\n[^\\n]*)\\n') or keys[i]
     local scope = scopeOf(keys[i], rule)
     call('ZREM', B .. 'timed:' .. queue, keys[i])
-    fill(scope, INFINITE)
+    fill(scope, math.huge)
   end
 end
 
 local function freeSlots(job)
-  if not anyRules then return end
+  if not rules.any then return end
   local found = scopesOf(job)
   for i = 1, #found do
     vacate(found[i])
@@ -1247,24 +1317,25 @@ local function freeSlots(job)
 end
 
 local function occupySlots(job)
-  if not anyRules then return end
+  if not rules.any then return end
   local found = scopesOf(job)
   for i = 1, #found do occupy(found[i]) end
-end`,
-  libLimits: `local INFINITE = math.huge
-local rules, anyRules = {}, call('HLEN', B .. 'rules') > 0
+end
+
+return reopened, laneOf, openLane, entryOfNew, enterLane, isEmpty, boundsOf, fill, dropLane, closeLane, leaveLane, openTimed, freeSlots, occupySlots`,
+  libLimits: `local rules = { any = call('HLEN', B .. 'rules') > 0 }
 local scopes, changedScopes = {}, {}
 
 local function loadRules()
-  rules = {}
+  for rule in pairs(rules) do rules[rule] = nil end
   local all = call('HGETALL', B .. 'rules')
-  anyRules = #all > 0
+  rules.any = #all > 0
   for i = 1, #all, 2 do
     local rule, source = string.match(all[i], '^(.*)\\n(%w+)$')
     if not rules[rule] or source == 'set' then rules[rule] = cjson.decode(all[i + 1]) end
   end
 end
-if anyRules then loadRules() end
+if rules.any then loadRules() end
 
 -- rule: the rule that bounds it
 local function scopeOf(key, rule)
@@ -1318,14 +1389,14 @@ end
 
 local function rateRoom(scope)
   local rule = rules[scope.rule]
-  if not rule or not rule.rate then return INFINITE end
+  if not rule or not rule.rate then return math.huge end
   local _, used = startsNow(scope, rule.rate)
   return max(0, rule.rate.count - used)
 end
 
 local function concurrencyRoom(scope)
   local rule = rules[scope.rule]
-  if not rule or not rule.concurrency then return INFINITE end
+  if not rule or not rule.concurrency then return math.huge end
   return rule.concurrency - scope.active
 end
 
@@ -1372,12 +1443,14 @@ beforeFlush[#beforeFlush + 1] = function()
       not empty and cmsgpack.pack({ scope.active, scope.perMs, scope.fadedAt, scope.starts }))
     if empty then zset(B .. 'fading', scope.key, false) end
   end
-  changedScopes = {}
-end`,
+  for scope in pairs(changedScopes) do changedScopes[scope] = nil end
+end
+
+return rules, changedScopes, loadRules, scopeOf, scopesOf, roomIn, moreAt, occupy, vacate`,
   libMoves: `local parcels = {}
 
 -- The records of others are needed by somebody; with none, most questions need not be asked.
-local anyNeeds = call('EXISTS', B .. 'needs') == 1
+local needs = { any = call('EXISTS', B .. 'needs') == 1 }
 
 -- Entries of jobs that left \`fresh:<kind>\`, and changes of \`active\`, by kind.
 local freshLeft, activeMoved = {}, {}
@@ -1428,13 +1501,14 @@ local function takeFresh(kind, left)
 end
 
 afterFlush[#afterFlush + 1] = function()
-  local all = freshLeft
-  freshLeft = {}
-  for kind, left in pairs(all) do takeFresh(kind, left) end
+  for kind, left in pairs(freshLeft) do
+    freshLeft[kind] = nil
+    takeFresh(kind, left)
+  end
   for kind, moved in pairs(activeMoved) do
+    activeMoved[kind] = nil
     if moved ~= 0 then call('HINCRBY', B .. 'active', kind, moved) end
   end
-  activeMoved = {}
 end
 
 local function indexKey(job)
@@ -1534,7 +1608,7 @@ local function freeKey(job)
 end
 
 local function neededBy(id)
-  if not anyNeeds then return 0 end
+  if not needs.any then return 0 end
   return tonumber(call('HGET', B .. 'needs', id) or 0)
 end
 
@@ -1545,7 +1619,7 @@ local function hold(job)
   for i = 1, #after do
     if jobOf(after[i].id) then
       call('HINCRBY', B .. 'needs', after[i].id, 1)
-      anyNeeds = true
+      needs.any = true
       zset(B .. 'prunes', after[i].id, false)
     end
   end
@@ -1589,7 +1663,7 @@ local function discard(job)
   end
   if job.logs then call('DEL', B .. 'log:' .. id) end
   if job.steps then call('DEL', B .. 'steps:' .. id) end
-  if anyNeeds then call('HDEL', B .. 'needs', id) end
+  if needs.any then call('HDEL', B .. 'needs', id) end
   local left = job.endedAt + TOMBSTONE_MS - now
   if job.settledToken > 0 and left > 0 then
     call('SET', B .. 'tomb:' .. id, pack('>BI7', job.settledKind, job.settledToken), 'PX', left)
@@ -1604,7 +1678,7 @@ local function conclude(job)
   job.cancelling = false
   job.depsLeft = 0
   count(job, state == SUCCEEDED and 's' or state == FAILED and 'f' or 'c', 1)
-  if anyNeeds and call('EXISTS', B .. 'deps:' .. id) == 1 then sendParcel(state, 'l', B .. 'deps:' .. id) end
+  if needs.any and call('EXISTS', B .. 'deps:' .. id) == 1 then sendParcel(state, 'l', B .. 'deps:' .. id) end
   tell(job)
   if neededBy(id) > 0 then return end
   local kept = keptMs(job, state)
@@ -1630,7 +1704,7 @@ end
 
 -- Removes the record of a job that is not active; a waiting one is cancelled first.
 local function erase(job)
-  if job.state < SUCCEEDED then finish(job, CANCELLED, 6) end
+  if job.state < SUCCEEDED then finish(job, CANCELLED, BY_REQUEST) end
   if not job.gone then discard(job) end
 end
 
@@ -1641,10 +1715,10 @@ local function revive(job)
   job.suspect, job.begun, job.cancelling, job.depsLeft, job.result = false, true, false, 0, ''
   if job.linksText then hold(job) end
   toReady(job)
-end`,
-  libOutcomes: `local DONE, RETRY, FAILURE, RELEASED, SNOOZED, UNKNOWN, OBEYED, CRASHED = 1, 2, 3, 4, 5, 6, 7, 8
+end
 
-local function markStarted(job)
+return parcels, needs, freshLeft, activeMoved, leaveFresh, indexAdd, indexRemove, entryOf, leave, settleIn, enter, toReady, toScheduled, freeKey, neededBy, hold, sendParcel, discard, conclude, finish, erase, revive`,
+  libOutcomes: `local function markStarted(job)
   if job.started then return end
   touch(job)
   job.started, job.claimedAt, job.startedAt = true, now, now
@@ -1661,7 +1735,7 @@ local function settleOne(job, token, kind, ranMs, reason, delayMs, payload)
   local err = kind ~= DONE and payload or ''
   local startedAt = 0
   if began then startedAt = max(job.createdAt, ranMs >= 0 and floor(now - ranMs) or job.claimedAt) end
-  if kind == RETRY or (kind == FAILURE and reason <= 2) then job.failures = job.failures + 1 end
+  if kind == RETRY or (kind == FAILURE and reason <= NON_RETRYABLE) then job.failures = job.failures + 1 end
   local begun = job.begun
   job.startedAt = began and startedAt or (begun and lastAttemptStart(job) or 0)
   if began or noted == UNKNOWN or noted == FAILURE then
@@ -1678,11 +1752,11 @@ local function settleOne(job, token, kind, ranMs, reason, delayMs, payload)
     job.result = payload
     finish(job, SUCCEEDED, 0)
   elseif cancelling then
-    finish(job, CANCELLED, 6)
+    finish(job, CANCELLED, BY_REQUEST)
   elseif kind == FAILURE then
     finish(job, FAILED, reason)
   elseif kind == OBEYED then
-    finish(job, CANCELLED, 6)
+    finish(job, CANCELLED, BY_REQUEST)
   elseif kind == RELEASED then
     enter(job, READY)
   else
@@ -1713,30 +1787,23 @@ local function loseOne(job)
     job.suspect, job.begun = true, true
   end
   if job.cancelling then
-    finish(job, CANCELLED, 6)
+    finish(job, CANCELLED, BY_REQUEST)
   elseif counted and job.crashes >= maxCrashes then
-    finish(job, FAILED, 3)
+    finish(job, FAILED, CRASHES)
   else
     enter(job, READY)
   end
-end`,
-  libRecord: `local BLOCKED, SCHEDULED, READY, ACTIVE, SUCCEEDED, FAILED, CANCELLED = 1, 2, 3, 4, 5, 6, 7
-local STATE = { 'blocked', 'scheduled', 'ready', 'active', 'succeeded', 'failed', 'cancelled' }
+end
 
-local RUN_AT, EXPIRES, VERSIONED, PARTITION, LINKS = 1, 2, 4, 8, 16
-local BEGUN, SUSPECT, CANCELLING, HOLDS_KEY, STARTED, LOGS, STEPS, STAGED = 1, 2, 4, 8, 16, 32, 64, 128
+return markStarted, settleOne, loseOne`,
+  libRecord: `local STATE = { 'blocked', 'scheduled', 'ready', 'active', 'succeeded', 'failed', 'cancelled' }
 
-local HEAD = '>I6I7I2BI2BB'
-local HEAD_BYTES = 20
+
 -- state, reason, flags, failures, crashes, place, due at (-1 none), started at, ended at, unknown since (0 none),
 -- token of the claim (0 none), outcome and token of the last settle (0 none), claimed at, dependencies left,
 -- worker, error, progress, number of attempts, attempts, result
-local LIVE = '>BBI2I2I2I6dI6I6I6I7BI7I6I4Bc0I4c0I4c0BI4c0I4c0'
 
-local MAX_ATTEMPTS = 10
 local DEFAULT_KEPT = { [SUCCEEDED] = 3600000, [FAILED] = 1209600000, [CANCELLED] = 1209600000 }
-local DEFAULT_MAX_CRASHES = 3
-local TOMBSTONE_MS = 300000
 
 local function has(flags, flag)
   return floor(flags / flag) % 2 == 1
@@ -1823,13 +1890,13 @@ end
 local function parse(id, spec, live)
   local job = newJob(id, spec)
   local form = live and string.byte(live, 1)
-  if form == 129 then
+  if form == FIRST_CLAIM then
     local _, started
     _, job.token, job.claimedAt, started = unpackFrom('>BI7I6B', live)
     job.worker, job.fresh, job.state, job.pos = string.sub(live, 31), false, ACTIVE, job.seq
     job.started = started == 1
     if job.started then job.startedAt = job.claimedAt end
-  elseif form == 130 then
+  elseif form == FIRST_SUCCESS then
     local _, at
     _, job.token, job.startedAt, job.endedAt, job.worker, at = unpackFrom('>BI7I6I6Bc0', live)
     job.result, job.fresh, job.state, job.pos, job.begun = string.sub(live, at), false, SUCCEEDED, job.seq, true
@@ -1912,7 +1979,7 @@ beforeFlush[#beforeFlush + 1] = function()
       job.claimedAt, job.depsLeft, #job.worker, job.worker, #job.error, job.error, #job.progress, job.progress,
       job.attemptCount, #job.attempts, job.attempts, #job.result, job.result))
   end
-  dirty = {}
+  for job in pairs(dirty) do dirty[job] = nil end
 end
 
 -- Unique key, workflow, search fields, dependencies, retention of a job; read when first asked for.
@@ -1973,15 +2040,12 @@ local function lastAttemptStart(job)
     at = at + 4 + length
   end
   return startedAt
-end`,
+end
+
+return STATE, DEFAULT_KEPT, has, kindOf, kindNumber, jobs, dirty, newJob, load, jobOf, touch, linksOf, keptMs, addAttempt, lastAttemptStart`,
   libSignals: `local news, dueNews, cancels = {}, {}, {}
 local events, eventCount, heard = {}, 0, nil
 local counts = {}
-
--- The most waiting clients that one call wakes for a queue; each that takes all it wants wakes the next.
-local MOST_WAKES = 8
--- The most clients that are gone which one call looks at.
-local MOST_GONE = 64
 
 -- A job of the queue can be claimed.
 local function notify(queue, count)
@@ -2036,7 +2100,9 @@ local function sendSignals()
     end
     call('EXPIRE', key, 86460)
   end
-end`,
+end
+
+return cancels, counts, notify, notifyDue, listened, tell, count, sendSignals`,
   limit: `local function isBounded(rule)
   return call('HEXISTS', B .. 'rules', rule .. '\\ndeclared') + call('HEXISTS', B .. 'rules', rule .. '\\nset') > 0
 end
@@ -2082,7 +2148,7 @@ for rule in pairs(changed) do
   end
   for _, key in ipairs(keys) do
     local scope = scopeOf(key, rule)
-    fill(scope, INFINITE)
+    fill(scope, math.huge)
     if rules[rule] then
       changedScopes[scope] = true
     else
@@ -2299,7 +2365,7 @@ if now >= grace then
   reclaimed = each('leases', function(job) return job.state == ACTIVE end, loseOne)
 end
 local expired = each('expiries', function(job) return job.state < ACTIVE and not job.begun end,
-  function(job) finish(job, CANCELLED, 7) end)
+  function(job) finish(job, CANCELLED, EXPIRED) end)
 
 local givenUp = 0
 local stale = call('ZRANGEBYSCORE', B .. 'staged', '-inf', now - STAGED_MS, 'LIMIT', 0, 10)
@@ -2487,7 +2553,7 @@ local letters = {}
 
 -- The straight way of most outcomes: the first attempt of a plain job (see \`claimPlain\`) that succeeded.
 local function settlePlain()
-  if anyRules or anyNeeds or listened() then return end
+  if rules.any or needs.any or listened() then return end
   local wanted = {}
   for i = 1, outcomeCount do wanted[i] = outcomes[i][1] end
   local lives = ask('HMGET', B .. 'live', wanted)
@@ -2497,7 +2563,7 @@ local function settlePlain()
   for i = 1, outcomeCount do
     local outcome, before = outcomes[i], lives[i]
     local id = outcome[1]
-    if outcome[3] == DONE and before and string.byte(before) == 129 and jobs[id] == nil and not seen[id] then
+    if outcome[3] == DONE and before and string.byte(before) == FIRST_CLAIM and jobs[id] == nil and not seen[id] then
       local _, token, claimedAt, _, createdAt, seq, kind = unpackFrom('>BI7I6BI6I7I2', before)
       local worker = string.sub(before, 31)
       if token == outcome[2] then
@@ -2507,7 +2573,7 @@ local function settlePlain()
         local ranMs = outcome[4]
         local startedAt = ranMs >= 0 and max(createdAt, floor(now - ranMs)) or claimedAt
         live[2 * number - 1] = id
-        live[2 * number] = '\\130' .. string.sub(before, 2, 8) .. pack('>I6', startedAt) .. nowBytes
+        live[2 * number] = string.char(FIRST_SUCCESS) .. string.sub(before, 2, 8) .. pack('>I6', startedAt) .. nowBytes
           .. string.char(#worker) .. worker .. outcome[7]
         leases[number] = id
         pruning[number] = pruneBytes .. id
@@ -2568,7 +2634,7 @@ local actions = {
       job.cancelling = true
       cancels[kindOf(job.kind).queue] = true
     elseif job.state < ACTIVE then
-      finish(job, CANCELLED, 6)
+      finish(job, CANCELLED, BY_REQUEST)
     else
       return false
     end

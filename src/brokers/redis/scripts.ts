@@ -1,5 +1,7 @@
-// The scripts as they are sent: each with the parts that it stands on before it. Lua in Redis has no modules, and a
-// function may hold 200 names, so a script takes the parts that it needs and no more.
+// The scripts as they are sent: each with the parts that it stands on. Lua in Redis has no modules, so a part is a
+// function that returns what others use of it, and a script takes the parts that it needs and no more. Functions of
+// their own keep the parts' names apart, and cheap: what shares a name with functions that are made at every call is
+// searched for among all such names that stand open.
 import { createHash } from 'node:crypto'
 import type { Script } from './client.ts'
 import { lua } from './lua.generated.ts'
@@ -8,10 +10,35 @@ const store = [lua.libBase, lua.libRecord, lua.libSignals]
 const moves = [...store, lua.libLimits, lua.libLanes, lua.libMoves, lua.libDependents]
 const claims = [...moves, lua.libClaims]
 
+/** `local NAME = value`, one a line. */
+const constants = new Map(
+  Array.from(lua.constants.matchAll(/^local ([A-Z_]+) = (.+)$/gm), ([, name = '', value = '']) => [
+    name,
+    value,
+  ]),
+)
+
 function script(name: string, parts: readonly string[], body: string): Script {
-  // A function of its own has names of its own.
-  const text = `${parts.join('\n')}\nreturn (function()\n${body}\nend)()`
+  const text = inPlace([...parts.map(part), body].join('\n'))
   return { name, text, sha: createHash('sha1').update(text).digest('hex') }
+}
+
+/** @throws Error where the part does not end with what it returns */
+function part(text: string): string {
+  const names = /\nreturn ([\w, ]+)\s*$/.exec(text)?.[1]
+  if (names === undefined)
+    throw new Error('a part of the scripts ends with `return` and the names of what it offers')
+  return `local ${names} = (function()\n${text}\nend)()`
+}
+
+/** Names of constants become their values; comments and indentation go, since the text is read at every first use. */
+function inPlace(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('--'))
+    .join('\n')
+    .replace(/\b[A-Z][A-Z_]+\b/g, (name) => constants.get(name) ?? name)
 }
 
 export const scripts: {

@@ -16,9 +16,6 @@ local floor, min, max = math.floor, math.min, math.max
 local clock = call('TIME')
 local now = clock[1] * 1000 + floor(clock[2] / 1000)
 
--- Lua's stack holds some 8,000 values; a command is sent with fewer.
-local MOST_ARGS = 4000
-
 local function send(command, key, args)
   local count = #args
   for from = 1, count, MOST_ARGS do
@@ -44,7 +41,6 @@ end
 -- tick: sequence numbers and places in line. token: tokens of claims. Both have 64 numbers a millisecond and never fall
 --       behind broker time, so that a server which lost its last writes gives no number twice; a burst runs ahead.
 -- turn: turns of lanes. lead: how many milliseconds ticks were ahead of time at the most.
-local TICKS = 64
 local meta = call('HMGET', B .. 'meta', 'tick', 'token', 'turn', 'lease', 'lead')
 local lastTick, lastToken, lastTurn = tonumber(meta[1] or 0), tonumber(meta[2] or 0), tonumber(meta[3] or 0)
 local lead = tonumber(meta[5] or 0)
@@ -126,7 +122,7 @@ local function flush()
   for key in pairs(zsets) do expect(key, 'zset') end
   for key in pairs(lists) do expect(key, 'list') end
   for key, values in pairs(lists) do send('RPUSH', key, values) end
-  lists = {}
+  for key in pairs(lists) do lists[key] = nil end
   for key, fields in pairs(hashes) do
     local set, del, s, d = {}, {}, 0, 0
     for field, value in pairs(fields) do
@@ -141,7 +137,7 @@ local function flush()
     send('HSET', key, set)
     send('HDEL', key, del)
   end
-  hashes = {}
+  for key in pairs(hashes) do hashes[key] = nil end
   for key, members in pairs(zsets) do
     local add, del, a, d = {}, {}, 0, 0
     for member, score in pairs(members) do
@@ -156,7 +152,7 @@ local function flush()
     send('ZADD', key, add)
     send('ZREM', key, del)
   end
-  zsets = {}
+  for key in pairs(zsets) do zsets[key] = nil end
   for i = 1, #afterFlush do afterFlush[i]() end
   if countersMoved then
     lead = max(lead, math.ceil(lastTick / TICKS - now))
@@ -170,3 +166,5 @@ end
 local function evenWithoutMemory()
   call('DEL', B .. 'nothing')
 end
+
+return B, call, pack, unpackFrom, floor, min, max, now, send, ask, longestLease, lead, nextTick, nextToken, nextTurn, zsets, hashes, beforeFlush, afterFlush, zset, hset, push, expect, flush, evenWithoutMemory

@@ -1,10 +1,5 @@
 -- Claiming: what is due is promoted, then jobs are taken from the lanes by turns, each with its lease and token.
 
--- The most jobs of each kind that one call promotes, expires, reclaims or removes.
-local STEP = 500
--- What other scripts use of this part; the rest is its own.
-local promoteDue, bury, nextDueAt, reserve
-do
 local UNREADABLE = '{"name":"OffstageError","message":"the stored fields of the job cannot be read: its record is damaged",'
   .. '"code":"PAYLOAD_UNREADABLE","fingerprint":"PAYLOAD_UNREADABLE"}'
 
@@ -25,13 +20,13 @@ local function forget(id, live)
 end
 
 -- A damaged record becomes a dead letter whose input is the bytes that are left. queue: '?' where it is not known
-function bury(job, queue)
+local function bury(job, queue)
   flush()
   forget(job.id, call('HGET', B .. 'live', job.id))
   local spec = pack(HEAD, now, nextTick(), kindNumber(queue .. '\n?'), 1, 0, 0, 0) .. job.spec
   local mended = newJob(job.id, spec)
   hset(B .. 'jobs', job.id, spec)
-  mended.fresh, mended.state, mended.reason, mended.error = false, FAILED, 4, UNREADABLE
+  mended.fresh, mended.state, mended.reason, mended.error = false, FAILED, DAMAGED, UNREADABLE
   jobs[job.id] = mended
   touch(mended)
   indexAdd(mended)
@@ -39,7 +34,7 @@ function bury(job, queue)
 end
 
 -- Makes up to `most` due jobs of a queue ready, the earliest first; answers how many.
-function promoteDue(queue, most)
+local function promoteDue(queue, most)
   if most <= 0 then return 0 end
   local key = B .. 'due:' .. queue
   local ids = call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, most)
@@ -64,10 +59,6 @@ function promoteDue(queue, most)
 end
 
 -- ── the open lanes of a queue by whose turn it is, as one claim walks them ──────────────────────────────────────────
-
-local CHUNK = 64
--- The most dead entries that one call passes over.
-local MOST_DEAD = 2000
 
 local function newLine(turns)
   return { turns = turns, lanes = {}, first = 1, last = 0, upTo = '-inf', complete = false }
@@ -187,7 +178,7 @@ end
 
 -- Its task got a rule while it stood in the shared lane.
 local function isMisplaced(lane)
-  if not anyRules or lane.task then return false end
+  if not rules.any or lane.task then return false end
   local job = jobs[lane.ids[lane.next]]
   return job and not job.damaged and rules['task\n' .. kindOf(job.kind).task] ~= nil
 end
@@ -276,7 +267,7 @@ end
 local function claimFrom(queue, request, left, out)
   local normal, suspects = newLine(B .. 'turns:' .. queue), newLine(B .. 'suspects:' .. queue)
   local rule = 'queue\n' .. queue
-  local whole = anyRules and rules[rule] and scopeOf(rule, rule)
+  local whole = rules.any and rules[rule] and scopeOf(rule, rule)
   while #out < request.max and left.expiries > 0 do
     if whole and roomIn(whole) == 0 then break end
     local line, lane, id, score = suspects, nil, nil, nil
@@ -294,7 +285,7 @@ local function claimFrom(queue, request, left, out)
     elseif job.damaged or hasExpired(job) then
       left.expiries = left.expiries - 1
       job.inHand = true
-      if job.damaged then bury(job, queue) else finish(job, CANCELLED, 7) end
+      if job.damaged then bury(job, queue) else finish(job, CANCELLED, EXPIRED) end
       if parcels[1] then
         spread()
         restart(normal)
@@ -320,7 +311,7 @@ end
 -- The straight way of most jobs: new, of the usual priority, without limits, expiry or ties to others, in the only lane
 -- of their queue. Stops at the first for which that does not hold; it and those behind it are left to `claimFrom`.
 local function claimPlain(queue, request, left, out)
-  if anyRules or listened() or request.max <= #out then return end
+  if rules.any or listened() or request.max <= #out then return end
   local turns = call('ZRANGE', B .. 'turns:' .. queue, 0, 1)
   if #turns ~= 1 then return end
   local lane = laneOf(turns[1])
@@ -344,7 +335,7 @@ local function claimPlain(queue, request, left, out)
     if flags % 4 >= EXPIRES or flags % 32 >= LINKS then break end
     local token = pack('>I7', nextToken())
     live[2 * i - 1] = id
-    live[2 * i] = '\129' .. token .. nowBytes .. (first + i <= request.starting and '\1' or '\0')
+    live[2 * i] = string.char(FIRST_CLAIM) .. token .. nowBytes .. (first + i <= request.starting and '\1' or '\0')
       .. string.sub(spec, 1, 15) .. request.worker
     leases[2 * i - 1], leases[2 * i] = untilAt, id
     out[first + i] = '\1' .. token .. pack('>I2c0I4c0', #id, id, #spec, spec)
@@ -373,10 +364,10 @@ local function claimPlain(queue, request, left, out)
 end
 
 -- When something of a queue falls due by itself: a scheduled job, or room in a rate; nil else.
-function nextDueAt(queue)
+local function nextDueAt(queue)
   local first = call('ZRANGE', B .. 'due:' .. queue, 0, 0, 'WITHSCORES')[2]
   local at = first and tonumber(first)
-  if not anyRules then return at end
+  if not rules.any then return at end
   local timed = tonumber(call('ZRANGE', B .. 'timed:' .. queue, 0, 0, 'WITHSCORES')[2] or nil)
   if timed and (not at or timed < at) then at = timed end
   local rule = 'queue\n' .. queue
@@ -402,7 +393,7 @@ end
 
 -- text: see `wire-claims.ts`. Answers { claims, now, milliseconds until something falls due or -1, whether all there was
 -- was taken, kinds as number and `queue\ntask` by turns }.
-function reserve(text)
+local function reserve(text)
   flush()
   local request = { queues = {} }
   local queueCount, at
@@ -449,4 +440,5 @@ function reserve(text)
   end
   return { table.concat(out), now, dueAt and max(0, math.ceil(dueAt - now)) or -1, drained and 1 or 0, kinds }
 end
-end
+
+return promoteDue, bury, nextDueAt, reserve

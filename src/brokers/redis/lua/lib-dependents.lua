@@ -1,8 +1,6 @@
 -- Spreading what followed from an outcome: each dependent hears of it once. A step spreads to a hundred at once and
 -- leaves the rest in the outbox for upkeep. What is cancelled on the way has dependents of its own.
 
-local SPREAD_AT_ONCE = 100
-
 -- text: the state that the other ended in, l or z, and the parcel's number. Answers how many were delivered, and
 -- whether the parcel is empty.
 local function deliver(text, most)
@@ -25,7 +23,7 @@ local function deliver(text, most)
     -- Cancelled, removed, or run by a person in the meantime.
     if job and not job.damaged and job.seq == seq and job.state == BLOCKED then
       if state ~= SUCCEEDED and when == 1 then
-        finish(job, CANCELLED, 8)
+        finish(job, CANCELLED, DEPENDENCY)
       else
         job.depsLeft = job.depsLeft - 1
         touch(job)
@@ -38,6 +36,12 @@ local function deliver(text, most)
   return #entries, #entries < most or call('EXISTS', key) == 0
 end
 
+-- What is left goes to the outbox.
+local function postpone()
+  send('RPUSH', B .. 'outbox', parcels)
+  for i = #parcels, 1, -1 do parcels[i] = nil end
+end
+
 -- Delivers what the step under way has brought; called at its end.
 local function spread()
   local left = SPREAD_AT_ONCE
@@ -46,8 +50,7 @@ local function spread()
     left = left - delivered
     if empty then table.remove(parcels, 1) else break end
   end
-  if parcels[1] then send('RPUSH', B .. 'outbox', parcels) end
-  parcels = {}
+  postpone()
 end
 
 -- Delivers up to `most` of what earlier steps have left; answers how many.
@@ -61,7 +64,8 @@ local function spreadOutbox(most)
     if empty then call('LPOP', B .. 'outbox') end
     if delivered == 0 and not empty then break end
   end
-  if parcels[1] then send('RPUSH', B .. 'outbox', parcels) end
-  parcels = {}
+  postpone()
   return done
 end
+
+return spread, spreadOutbox

@@ -1,10 +1,6 @@
 -- Storing groups of jobs: first all that could refuse a group is checked, then every job is put in, so that a group is
 -- stored whole or not at all. A group sees the groups before it.
 
--- Flags of a call beyond those that the record keeps.
-local DELAY, REPLACES = 256, 512
-local IN_RECORD = 64
-
 -- Who holds a unique key; false where nobody does.
 local function holderOf(key)
   local pending = hashes[B .. 'unique']
@@ -110,7 +106,7 @@ local function put(one)
     open, hopeless = putDependencies(job, links)
     if hopeless then
       touch(job)
-      job.depsLeft, job.state, job.reason = 0, CANCELLED, 8
+      job.depsLeft, job.state, job.reason = 0, CANCELLED, DEPENDENCY
       indexAdd(job)
       conclude(job)
       return
@@ -142,7 +138,7 @@ end
 -- The straight way of most calls: groups of plain jobs (see `claimPlain`) that are all new. Answers whether it was taken;
 -- else nothing has been done.
 local function enqueuePlain(text, kinds)
-  if anyRules or listened() then return false end
+  if rules.any or listened() then return false end
   local groupCount, at = unpackFrom('>I4', text)
   local ids, kindOfJob, rests, number = {}, {}, {}, 0
   local seen = {}
@@ -164,7 +160,7 @@ local function enqueuePlain(text, kinds)
     if there[i] then return false end
   end
   local nowBytes = pack('>I6', now)
-  local specs, perKind = {}, {}
+  local specs, perKind, lines = {}, {}, {}
   for i = 1, number do
     local k = kindOfJob[i]
     local ofKind = perKind[k]
@@ -173,9 +169,9 @@ local function enqueuePlain(text, kinds)
       local kind = kindNumber(kinds[k])
       local lane = openLane(queue .. '\n\n\n')
       ofKind = { kind = kind, bytes = pack('>I2', kind), queue = queue, fresh = {}, lane = lane, number = 0 }
-      lists[B .. 'fresh:' .. kind] = ofKind.fresh
-      lists[lane.line] = lists[lane.line] or {}
-      ofKind.line = lists[lane.line]
+      lines[lane.line] = lines[lane.line] or {}
+      lines[B .. 'fresh:' .. kind] = ofKind.fresh
+      ofKind.line = lines[lane.line]
       perKind[k] = ofKind
     end
     local id, seq = ids[i], pack('>I7', nextTick())
@@ -186,8 +182,9 @@ local function enqueuePlain(text, kinds)
     local line = ofKind.line
     line[#line + 1] = entry
   end
-  for key in pairs(lists) do expect(key, 'list') end
+  for key in pairs(lines) do expect(key, 'list') end
   send('HSET', B .. 'jobs', specs)
+  for key, entries in pairs(lines) do send('RPUSH', key, entries) end
   for _, ofKind in pairs(perKind) do
     counts[ofKind.kind .. 'e'] = ofKind.number
     notify(ofKind.queue, ofKind.number)
@@ -234,7 +231,7 @@ local function enqueueGroups(text, kinds)
           all = false
         else
           local replaced = key and holderOf(key)
-          if replaced and jobOf(replaced) and not jobOf(replaced).damaged then finish(jobOf(replaced), CANCELLED, 9) end
+          if replaced and jobOf(replaced) and not jobOf(replaced).damaged then finish(jobOf(replaced), CANCELLED, REPLACED) end
           put(one)
           if parcels[1] then spread() end
           letters[#letters + 1] = 'e'
@@ -244,3 +241,5 @@ local function enqueueGroups(text, kinds)
   end
   return all and '' or table.concat(letters), extras
 end
+
+return holderOf, enqueueGroups

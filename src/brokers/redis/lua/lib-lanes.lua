@@ -14,12 +14,6 @@
 -- closed:<scope>\n<turns> zset of lanes that wait on the scope, by turn
 -- timed:<queue>         zset of scopes by when their rate has room again
 
-local PLACES = 281474976710656
-local USUAL = 5
--- The most jobs that one look for the next moves to a lane of their own.
-local MOST_MOVES = 500
--- The most lanes or scopes that one step opens because the time of a rate has come.
-local MOST_TIMED = 500
 
 local knownLanes = {}
 -- Sets of turns that lanes have come back to while the script ran.
@@ -27,7 +21,7 @@ local reopened = {}
 
 local function laneName(job)
   local kind = kindOf(job.kind)
-  local task = anyRules and rules['task\n' .. kind.task] and kind.task or ''
+  local task = rules.any and rules['task\n' .. kind.task] and kind.task or ''
   return kind.queue .. '\n' .. (job.suspect and 's' or '') .. '\n' .. task .. '\n' .. (job.partition or '')
 end
 
@@ -50,10 +44,10 @@ local function openLane(name)
   end
   if not lane.known then
     lane.known = true
-    if not (anyRules and call('HEXISTS', B .. 'closed', name) == 1) then
+    if not (rules.any and call('HEXISTS', B .. 'closed', name) == 1) then
       expect(lane.turns, 'zset')
       -- Only a lane that is not there yet gets a turn.
-      if call('ZADD', lane.turns, 'NX', lastTurn + 1, name) == 1 then nextTurn() end
+      call('ZADD', lane.turns, 'NX', nextTurn(), name)
     end
   end
   return lane
@@ -82,7 +76,7 @@ end
 -- The limits that bound a whole lane; the queue's is looked at before its lanes are.
 local function boundsOf(lane)
   local bounds = {}
-  if not anyRules then return bounds end
+  if not rules.any then return bounds end
   if lane.task and rules['task\n' .. lane.task] then
     bounds[1] = scopeOf('task\n' .. lane.task, 'task\n' .. lane.task)
   end
@@ -167,7 +161,7 @@ local function dropLane(lane)
     passOn(lane)
     return
   end
-  if not anyRules then return end
+  if not rules.any then return end
   local waitsOn = call('HGET', B .. 'closed', lane.name)
   if not waitsOn then return end
   call('HDEL', B .. 'closed', lane.name)
@@ -207,18 +201,18 @@ end
 
 -- Opens the lanes of a queue that waited for the rate of a limit.
 local function openTimed(queue)
-  if not anyRules then return end
+  if not rules.any then return end
   local keys = call('ZRANGEBYSCORE', B .. 'timed:' .. queue, '-inf', now, 'LIMIT', 0, MOST_TIMED)
   for i = 1, #keys do
     local rule = string.match(keys[i], '^(partition\n[^\n]*)\n') or keys[i]
     local scope = scopeOf(keys[i], rule)
     call('ZREM', B .. 'timed:' .. queue, keys[i])
-    fill(scope, INFINITE)
+    fill(scope, math.huge)
   end
 end
 
 local function freeSlots(job)
-  if not anyRules then return end
+  if not rules.any then return end
   local found = scopesOf(job)
   for i = 1, #found do
     vacate(found[i])
@@ -229,7 +223,9 @@ local function freeSlots(job)
 end
 
 local function occupySlots(job)
-  if not anyRules then return end
+  if not rules.any then return end
   local found = scopesOf(job)
   for i = 1, #found do occupy(found[i]) end
 end
+
+return reopened, laneOf, openLane, entryOfNew, enterLane, isEmpty, boundsOf, fill, dropLane, closeLane, leaveLane, openTimed, freeSlots, occupySlots

@@ -10,20 +10,19 @@
 -- A rate is held by a sliding window of 20 buckets, summed over one bucket more than the window has, so that it is never
 -- exceeded; `job/rates.ts` says the same in TypeScript.
 
-local INFINITE = math.huge
-local rules, anyRules = {}, call('HLEN', B .. 'rules') > 0
+local rules = { any = call('HLEN', B .. 'rules') > 0 }
 local scopes, changedScopes = {}, {}
 
 local function loadRules()
-  rules = {}
+  for rule in pairs(rules) do rules[rule] = nil end
   local all = call('HGETALL', B .. 'rules')
-  anyRules = #all > 0
+  rules.any = #all > 0
   for i = 1, #all, 2 do
     local rule, source = string.match(all[i], '^(.*)\n(%w+)$')
     if not rules[rule] or source == 'set' then rules[rule] = cjson.decode(all[i + 1]) end
   end
 end
-if anyRules then loadRules() end
+if rules.any then loadRules() end
 
 -- rule: the rule that bounds it
 local function scopeOf(key, rule)
@@ -77,14 +76,14 @@ end
 
 local function rateRoom(scope)
   local rule = rules[scope.rule]
-  if not rule or not rule.rate then return INFINITE end
+  if not rule or not rule.rate then return math.huge end
   local _, used = startsNow(scope, rule.rate)
   return max(0, rule.rate.count - used)
 end
 
 local function concurrencyRoom(scope)
   local rule = rules[scope.rule]
-  if not rule or not rule.concurrency then return INFINITE end
+  if not rule or not rule.concurrency then return math.huge end
   return rule.concurrency - scope.active
 end
 
@@ -131,5 +130,7 @@ beforeFlush[#beforeFlush + 1] = function()
       not empty and cmsgpack.pack({ scope.active, scope.perMs, scope.fadedAt, scope.starts }))
     if empty then zset(B .. 'fading', scope.key, false) end
   end
-  changedScopes = {}
+  for scope in pairs(changedScopes) do changedScopes[scope] = nil end
 end
+
+return rules, changedScopes, loadRules, scopeOf, scopesOf, roomIn, moreAt, occupy, vacate

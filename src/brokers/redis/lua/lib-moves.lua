@@ -25,7 +25,7 @@
 local parcels = {}
 
 -- The records of others are needed by somebody; with none, most questions need not be asked.
-local anyNeeds = call('EXISTS', B .. 'needs') == 1
+local needs = { any = call('EXISTS', B .. 'needs') == 1 }
 
 -- Entries of jobs that left `fresh:<kind>`, and changes of `active`, by kind.
 local freshLeft, activeMoved = {}, {}
@@ -76,13 +76,14 @@ local function takeFresh(kind, left)
 end
 
 afterFlush[#afterFlush + 1] = function()
-  local all = freshLeft
-  freshLeft = {}
-  for kind, left in pairs(all) do takeFresh(kind, left) end
+  for kind, left in pairs(freshLeft) do
+    freshLeft[kind] = nil
+    takeFresh(kind, left)
+  end
   for kind, moved in pairs(activeMoved) do
+    activeMoved[kind] = nil
     if moved ~= 0 then call('HINCRBY', B .. 'active', kind, moved) end
   end
-  activeMoved = {}
 end
 
 local function indexKey(job)
@@ -182,7 +183,7 @@ local function freeKey(job)
 end
 
 local function neededBy(id)
-  if not anyNeeds then return 0 end
+  if not needs.any then return 0 end
   return tonumber(call('HGET', B .. 'needs', id) or 0)
 end
 
@@ -193,7 +194,7 @@ local function hold(job)
   for i = 1, #after do
     if jobOf(after[i].id) then
       call('HINCRBY', B .. 'needs', after[i].id, 1)
-      anyNeeds = true
+      needs.any = true
       zset(B .. 'prunes', after[i].id, false)
     end
   end
@@ -237,7 +238,7 @@ local function discard(job)
   end
   if job.logs then call('DEL', B .. 'log:' .. id) end
   if job.steps then call('DEL', B .. 'steps:' .. id) end
-  if anyNeeds then call('HDEL', B .. 'needs', id) end
+  if needs.any then call('HDEL', B .. 'needs', id) end
   local left = job.endedAt + TOMBSTONE_MS - now
   if job.settledToken > 0 and left > 0 then
     call('SET', B .. 'tomb:' .. id, pack('>BI7', job.settledKind, job.settledToken), 'PX', left)
@@ -252,7 +253,7 @@ local function conclude(job)
   job.cancelling = false
   job.depsLeft = 0
   count(job, state == SUCCEEDED and 's' or state == FAILED and 'f' or 'c', 1)
-  if anyNeeds and call('EXISTS', B .. 'deps:' .. id) == 1 then sendParcel(state, 'l', B .. 'deps:' .. id) end
+  if needs.any and call('EXISTS', B .. 'deps:' .. id) == 1 then sendParcel(state, 'l', B .. 'deps:' .. id) end
   tell(job)
   if neededBy(id) > 0 then return end
   local kept = keptMs(job, state)
@@ -278,7 +279,7 @@ end
 
 -- Removes the record of a job that is not active; a waiting one is cancelled first.
 local function erase(job)
-  if job.state < SUCCEEDED then finish(job, CANCELLED, 6) end
+  if job.state < SUCCEEDED then finish(job, CANCELLED, BY_REQUEST) end
   if not job.gone then discard(job) end
 end
 
@@ -290,3 +291,5 @@ local function revive(job)
   if job.linksText then hold(job) end
   toReady(job)
 end
+
+return parcels, needs, freshLeft, activeMoved, leaveFresh, indexAdd, indexRemove, entryOf, leave, settleIn, enter, toReady, toScheduled, freeKey, neededBy, hold, sendParcel, discard, conclude, finish, erase, revive

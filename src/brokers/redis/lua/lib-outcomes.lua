@@ -1,8 +1,6 @@
 -- What an outcome, or the loss of its worker, does to a job. `broker/outcomes.ts` and `brokers/memory/outcomes.ts` say
 -- the same in TypeScript.
 
-local DONE, RETRY, FAILURE, RELEASED, SNOOZED, UNKNOWN, OBEYED, CRASHED = 1, 2, 3, 4, 5, 6, 7, 8
-
 local function markStarted(job)
   if job.started then return end
   touch(job)
@@ -20,7 +18,7 @@ local function settleOne(job, token, kind, ranMs, reason, delayMs, payload)
   local err = kind ~= DONE and payload or ''
   local startedAt = 0
   if began then startedAt = max(job.createdAt, ranMs >= 0 and floor(now - ranMs) or job.claimedAt) end
-  if kind == RETRY or (kind == FAILURE and reason <= 2) then job.failures = job.failures + 1 end
+  if kind == RETRY or (kind == FAILURE and reason <= NON_RETRYABLE) then job.failures = job.failures + 1 end
   local begun = job.begun
   job.startedAt = began and startedAt or (begun and lastAttemptStart(job) or 0)
   if began or noted == UNKNOWN or noted == FAILURE then
@@ -37,11 +35,11 @@ local function settleOne(job, token, kind, ranMs, reason, delayMs, payload)
     job.result = payload
     finish(job, SUCCEEDED, 0)
   elseif cancelling then
-    finish(job, CANCELLED, 6)
+    finish(job, CANCELLED, BY_REQUEST)
   elseif kind == FAILURE then
     finish(job, FAILED, reason)
   elseif kind == OBEYED then
-    finish(job, CANCELLED, 6)
+    finish(job, CANCELLED, BY_REQUEST)
   elseif kind == RELEASED then
     enter(job, READY)
   else
@@ -72,10 +70,12 @@ local function loseOne(job)
     job.suspect, job.begun = true, true
   end
   if job.cancelling then
-    finish(job, CANCELLED, 6)
+    finish(job, CANCELLED, BY_REQUEST)
   elseif counted and job.crashes >= maxCrashes then
-    finish(job, FAILED, 3)
+    finish(job, FAILED, CRASHES)
   else
     enter(job, READY)
   end
 end
+
+return markStarted, settleOne, loseOne

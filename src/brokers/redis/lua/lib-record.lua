@@ -13,23 +13,14 @@
 --        130 which then succeeded: I7 token · I6 started at · I6 ended at · Bc0 worker · result
 --        attempts are I4 length, B outcome, I7 token, I6 started at, I6 ended at, Bc0 worker, I4c0 error
 
-local BLOCKED, SCHEDULED, READY, ACTIVE, SUCCEEDED, FAILED, CANCELLED = 1, 2, 3, 4, 5, 6, 7
 local STATE = { 'blocked', 'scheduled', 'ready', 'active', 'succeeded', 'failed', 'cancelled' }
 
-local RUN_AT, EXPIRES, VERSIONED, PARTITION, LINKS = 1, 2, 4, 8, 16
-local BEGUN, SUSPECT, CANCELLING, HOLDS_KEY, STARTED, LOGS, STEPS, STAGED = 1, 2, 4, 8, 16, 32, 64, 128
 
-local HEAD = '>I6I7I2BI2BB'
-local HEAD_BYTES = 20
 -- state, reason, flags, failures, crashes, place, due at (-1 none), started at, ended at, unknown since (0 none),
 -- token of the claim (0 none), outcome and token of the last settle (0 none), claimed at, dependencies left,
 -- worker, error, progress, number of attempts, attempts, result
-local LIVE = '>BBI2I2I2I6dI6I6I6I7BI7I6I4Bc0I4c0I4c0BI4c0I4c0'
 
-local MAX_ATTEMPTS = 10
 local DEFAULT_KEPT = { [SUCCEEDED] = 3600000, [FAILED] = 1209600000, [CANCELLED] = 1209600000 }
-local DEFAULT_MAX_CRASHES = 3
-local TOMBSTONE_MS = 300000
 
 local function has(flags, flag)
   return floor(flags / flag) % 2 == 1
@@ -116,13 +107,13 @@ end
 local function parse(id, spec, live)
   local job = newJob(id, spec)
   local form = live and string.byte(live, 1)
-  if form == 129 then
+  if form == FIRST_CLAIM then
     local _, started
     _, job.token, job.claimedAt, started = unpackFrom('>BI7I6B', live)
     job.worker, job.fresh, job.state, job.pos = string.sub(live, 31), false, ACTIVE, job.seq
     job.started = started == 1
     if job.started then job.startedAt = job.claimedAt end
-  elseif form == 130 then
+  elseif form == FIRST_SUCCESS then
     local _, at
     _, job.token, job.startedAt, job.endedAt, job.worker, at = unpackFrom('>BI7I6I6Bc0', live)
     job.result, job.fresh, job.state, job.pos, job.begun = string.sub(live, at), false, SUCCEEDED, job.seq, true
@@ -205,7 +196,7 @@ beforeFlush[#beforeFlush + 1] = function()
       job.claimedAt, job.depsLeft, #job.worker, job.worker, #job.error, job.error, #job.progress, job.progress,
       job.attemptCount, #job.attempts, job.attempts, #job.result, job.result))
   end
-  dirty = {}
+  for job in pairs(dirty) do dirty[job] = nil end
 end
 
 -- Unique key, workflow, search fields, dependencies, retention of a job; read when first asked for.
@@ -267,3 +258,5 @@ local function lastAttemptStart(job)
   end
   return startedAt
 end
+
+return STATE, DEFAULT_KEPT, has, kindOf, kindNumber, jobs, dirty, newJob, load, jobOf, touch, linksOf, keptMs, addAttempt, lastAttemptStart

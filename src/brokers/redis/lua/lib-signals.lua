@@ -10,11 +10,6 @@ local news, dueNews, cancels = {}, {}, {}
 local events, eventCount, heard = {}, 0, nil
 local counts = {}
 
--- The most waiting clients that one call wakes for a queue; each that takes all it wants wakes the next.
-local MOST_WAKES = 8
--- The most clients that are gone which one call looks at.
-local MOST_GONE = 64
-
 -- A job of the queue can be claimed.
 local function notify(queue, count)
   news[queue] = (news[queue] or 0) + (count or 1)
@@ -69,3 +64,5 @@ local function sendSignals()
     call('EXPIRE', key, 86460)
   end
 end
+
+return cancels, counts, notify, notifyDue, listened, tell, count, sendSignals

@@ -52,7 +52,7 @@ for rule in pairs(changed) do
   end
   for _, key in ipairs(keys) do
     local scope = scopeOf(key, rule)
-    fill(scope, INFINITE)
+    fill(scope, math.huge)
     if rules[rule] then
       changedScopes[scope] = true
     else

@@ -57,7 +57,7 @@ if now >= grace then
   reclaimed = each('leases', function(job) return job.state == ACTIVE end, loseOne)
 end
 local expired = each('expiries', function(job) return job.state < ACTIVE and not job.begun end,
-  function(job) finish(job, CANCELLED, 7) end)
+  function(job) finish(job, CANCELLED, EXPIRED) end)
 
 local givenUp = 0
 local stale = call('ZRANGEBYSCORE', B .. 'staged', '-inf', now - STAGED_MS, 'LIMIT', 0, 10)

@@ -47,7 +47,7 @@ local letters = {}
 
 -- The straight way of most outcomes: the first attempt of a plain job (see `claimPlain`) that succeeded.
 local function settlePlain()
-  if anyRules or anyNeeds or listened() then return end
+  if rules.any or needs.any or listened() then return end
   local wanted = {}
   for i = 1, outcomeCount do wanted[i] = outcomes[i][1] end
   local lives = ask('HMGET', B .. 'live', wanted)
@@ -57,7 +57,7 @@ local function settlePlain()
   for i = 1, outcomeCount do
     local outcome, before = outcomes[i], lives[i]
     local id = outcome[1]
-    if outcome[3] == DONE and before and string.byte(before) == 129 and jobs[id] == nil and not seen[id] then
+    if outcome[3] == DONE and before and string.byte(before) == FIRST_CLAIM and jobs[id] == nil and not seen[id] then
       local _, token, claimedAt, _, createdAt, seq, kind = unpackFrom('>BI7I6BI6I7I2', before)
       local worker = string.sub(before, 31)
       if token == outcome[2] then
@@ -67,7 +67,7 @@ local function settlePlain()
         local ranMs = outcome[4]
         local startedAt = ranMs >= 0 and max(createdAt, floor(now - ranMs)) or claimedAt
         live[2 * number - 1] = id
-        live[2 * number] = '\130' .. string.sub(before, 2, 8) .. pack('>I6', startedAt) .. nowBytes
+        live[2 * number] = string.char(FIRST_SUCCESS) .. string.sub(before, 2, 8) .. pack('>I6', startedAt) .. nowBytes
           .. string.char(#worker) .. worker .. outcome[7]
         leases[number] = id
         pruning[number] = pruneBytes .. id

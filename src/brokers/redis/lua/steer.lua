@@ -16,7 +16,7 @@ local actions = {
       job.cancelling = true
       cancels[kindOf(job.kind).queue] = true
     elseif job.state < ACTIVE then
-      finish(job, CANCELLED, 6)
+      finish(job, CANCELLED, BY_REQUEST)
     else
       return false
     end
