@@ -1,6 +1,12 @@
 // Packing values for the scripts, and reading what they have packed: numbers big-endian, as `struct` in Lua has them.
 
 const FIRST_BYTES = 1_024
+const DASH = 45
+const NONE = 255
+
+/** The value of a hexadecimal digit in lower case by its character code. */
+const DIGITS = new Uint8Array(128).fill(NONE)
+for (const [value, digit] of [...'0123456789abcdef'].entries()) DIGITS[digit.charCodeAt(0)] = value
 
 /** Grows as it is written. One object may be used again after `take`. */
 export class ByteWriter {
@@ -15,12 +21,15 @@ export class ByteWriter {
 
   u16(value: number): void {
     this.#room(2)
-    this.#length = this.#buffer.writeUInt16BE(value, this.#length)
+    const buffer = this.#buffer
+    buffer[this.#length] = value >>> 8
+    buffer[this.#length + 1] = value
+    this.#length += 2
   }
 
   u32(value: number): void {
     this.#room(4)
-    this.#length = this.#buffer.writeUInt32BE(value, this.#length)
+    this.#put32(value)
   }
 
   /** A time in milliseconds. */
@@ -33,8 +42,12 @@ export class ByteWriter {
   u56(value: number): void {
     this.#room(7)
     const high = Math.floor(value / 0x1_0000_0000)
-    this.#buffer.writeUIntBE(high, this.#length, 3)
-    this.#length = this.#buffer.writeUInt32BE(value - high * 0x1_0000_0000, this.#length + 3)
+    const buffer = this.#buffer
+    buffer[this.#length] = high >>> 16
+    buffer[this.#length + 1] = high >>> 8
+    buffer[this.#length + 2] = high
+    this.#length += 3
+    this.#put32(value - high * 0x1_0000_0000)
   }
 
   f64(value: number): void {
@@ -44,9 +57,36 @@ export class ByteWriter {
 
   /** Bytes as they are. */
   raw(bytes: Uint8Array): void {
-    this.#room(bytes.length)
+    const { length } = bytes
+    if (length === 0) return
+    this.#room(length)
     this.#buffer.set(bytes, this.#length)
-    this.#length += bytes.length
+    this.#length += length
+  }
+
+  /** A canonical UUID of 36 characters as its 16 bytes; false, and nothing written, for any other text. */
+  uuid(text: string): boolean {
+    this.#room(16)
+    const buffer = this.#buffer
+    let at = this.#length
+    for (let i = 0; i < 36; i += 2) {
+      if (i === 8 || i === 13 || i === 18 || i === 23) {
+        if (text.charCodeAt(i) !== DASH) return false
+        i += 1
+      }
+      const high = DIGITS[text.charCodeAt(i)] ?? NONE
+      const low = DIGITS[text.charCodeAt(i + 1)] ?? NONE
+      if (high === NONE || low === NONE) return false
+      buffer[at] = (high << 4) | low
+      at += 1
+    }
+    this.#length = at
+    return true
+  }
+
+  /** Takes back the last bytes. */
+  back(bytes: number): void {
+    this.#length -= bytes
   }
 
   /** A text of at most 65,535 bytes, with its length before it. */
@@ -91,6 +131,15 @@ export class ByteWriter {
     return taken
   }
 
+  #put32(value: number): void {
+    const buffer = this.#buffer
+    buffer[this.#length] = value >>> 24
+    buffer[this.#length + 1] = value >>> 16
+    buffer[this.#length + 2] = value >>> 8
+    buffer[this.#length + 3] = value
+    this.#length += 4
+  }
+
   #room(bytes: number): void {
     const wanted = this.#length + bytes
     if (wanted <= this.#buffer.length) return
@@ -104,63 +153,80 @@ export class ByteWriter {
 export class ByteReader {
   readonly #buffer: Buffer
   #at: number
+  #end: number
 
   constructor(buffer: Buffer, at = 0) {
     this.#buffer = buffer
     this.#at = at
+    this.#end = buffer.length
   }
 
   get done(): boolean {
-    return this.#at >= this.#buffer.length
+    return this.#at >= this.#end
+  }
+
+  /** How many bytes are left. */
+  get left(): number {
+    return this.#end - this.#at
   }
 
   u8(): number {
-    const value = this.#buffer.readUInt8(this.#at)
-    this.#at += 1
-    return value
+    const at = this.#take(1)
+    return this.#byte(at)
   }
 
   u16(): number {
-    const value = this.#buffer.readUInt16BE(this.#at)
-    this.#at += 2
-    return value
+    const at = this.#take(2)
+    return (this.#byte(at) << 8) | this.#byte(at + 1)
   }
 
   u32(): number {
-    const value = this.#buffer.readUInt32BE(this.#at)
-    this.#at += 4
-    return value
+    return this.#word(this.#take(4))
   }
 
   u48(): number {
-    const value = this.#buffer.readUIntBE(this.#at, 6)
-    this.#at += 6
-    return value
+    const at = this.#take(6)
+    return ((this.#byte(at) << 8) | this.#byte(at + 1)) * 0x1_0000_0000 + this.#word(at + 2)
   }
 
   u56(): number {
-    const value =
-      this.#buffer.readUIntBE(this.#at, 3) * 0x1_0000_0000 + this.#buffer.readUInt32BE(this.#at + 3)
-    this.#at += 7
-    return value
+    const at = this.#take(7)
+    const high = (this.#byte(at) << 16) | (this.#byte(at + 1) << 8) | this.#byte(at + 2)
+    return high * 0x1_0000_0000 + this.#word(at + 3)
   }
 
   f64(): number {
-    const value = this.#buffer.readDoubleBE(this.#at)
-    this.#at += 8
-    return value
+    return this.#buffer.readDoubleBE(this.#take(8))
   }
 
   raw(length: number): Buffer {
-    const end = this.#at + length
-    if (end > this.#buffer.length) throw new RangeError('the bytes end too early')
-    const bytes = this.#buffer.subarray(this.#at, end)
-    this.#at = end
-    return bytes
+    const at = this.#take(length)
+    return this.#buffer.subarray(at, at + length)
+  }
+
+  /** The next bytes as they lie in what is read: no copy. */
+  view(length: number): Uint8Array {
+    const at = this.#take(length)
+    return new Uint8Array(this.#buffer.buffer, this.#buffer.byteOffset + at, length)
+  }
+
+  skip(length: number): void {
+    this.#take(length)
+  }
+
+  /** The next bytes in hexadecimal. */
+  hex(length: number): string {
+    const at = this.#take(length)
+    return this.#buffer.toString('hex', at, at + length)
+  }
+
+  text(length: number): string {
+    const at = this.#take(length)
+    return this.#buffer.toString('utf8', at, at + length)
   }
 
   text16(): string {
-    return this.raw(this.u16()).toString('utf8')
+    return this.text(this.u16())
   }
 
   bytes16(): Buffer {
@@ -172,6 +238,40 @@ export class ByteReader {
   }
 
   rest(): Buffer {
-    return this.raw(this.#buffer.length - this.#at)
+    return this.raw(this.left)
+  }
+
+  /** Reads what has its length of four bytes before it as if it were all; whatever `read` leaves is passed over. */
+  within32<T>(read: () => T): T {
+    const length = this.u32()
+    const before = this.#end
+    const end = this.#at + length
+    if (end > before) throw new RangeError('the bytes end too early')
+    this.#end = end
+    try {
+      return read()
+    } finally {
+      this.#at = end
+      this.#end = before
+    }
+  }
+
+  #take(length: number): number {
+    const at = this.#at
+    if (at + length > this.#end) throw new RangeError('the bytes end too early')
+    this.#at = at + length
+    return at
+  }
+
+  #byte(at: number): number {
+    return this.#buffer[at] as number
+  }
+
+  #word(at: number): number {
+    const buffer = this.#buffer
+    return (
+      (buffer[at] as number) * 0x100_0000 +
+      (((buffer[at + 1] as number) << 16) | ((buffer[at + 2] as number) << 8) | (buffer[at + 3] as number))
+    )
   }
 }

@@ -20,8 +20,6 @@ export const SPEC_FLAG = {
 /** What became of it: flags of its second packed value. */
 export const LIVE_FLAG = { suspect: 2, cancelling: 4, started: 16 } as const
 
-export const HEAD_BYTES = 20
-
 export const outcomeKinds: readonly AttemptRecord['outcome'][] = [
   'succeeded',
   'retry',

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import type { JobEvent } from '../../broker/contract.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { ByteReader } from './bytes.ts'
-import { unpackId } from './ids.ts'
+import { readId } from './ids.ts'
 import { stateName } from './layout.ts'
 import { scripts } from './scripts.ts'
 import { run, type Space } from './space.ts'
@@ -237,7 +237,7 @@ function readEvents(message: Buffer): JobEvent[] {
     const kind = reader.u8() === 2 ? 'progress' : 'state'
     const state = stateName(reader.u8())
     const at = reader.u48()
-    const id = unpackId(reader.bytes16())
+    const id = readId(reader)
     const [queue = '', task = ''] = reader.text16().split('\n')
     events.push({ kind, id, task, queue, state, at })
   }

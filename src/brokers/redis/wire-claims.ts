@@ -2,9 +2,9 @@
 import type { Reserved, ReservedJob, ReserveRequest } from '../../broker/contract.ts'
 import { type RareFields, RECORD_VERSION, unpackRare } from '../../job/record.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
-import { unpackId } from './ids.ts'
+import { readId } from './ids.ts'
 import type { Kinds } from './kinds.ts'
-import { HEAD_BYTES, SPEC_FLAG } from './layout.ts'
+import { SPEC_FLAG } from './layout.ts'
 
 const MOST = 65_535
 
@@ -48,8 +48,8 @@ export function readClaims(reply: unknown, kinds: Kinds): ReadClaims {
   while (!reader.done) {
     if (reader.u8() === 1) {
       const token = reader.u56()
-      const id = unpackId(reader.bytes16())
-      const job = plainClaim(id, token, reader.bytes32(), kinds)
+      const id = readId(reader)
+      const job = plainClaim(id, token, readSpecIn(reader), kinds)
       if (job === undefined) unreadable.push({ id, token })
       else jobs.push(job)
       continue
@@ -61,10 +61,9 @@ export function readClaims(reply: unknown, kinds: Kinds): ReadClaims {
     const unknownSince = reader.u48()
     const runAt = reader.f64()
     const kind = kinds.get(reader.u16())
-    const id = unpackId(reader.bytes16())
+    const id = readId(reader)
     const progress = reader.bytes32()
-    const spec = reader.bytes32()
-    const read = readSpec(spec)
+    const read = readSpecIn(reader)
     if (read === undefined) {
       unreadable.push({ id, token })
       continue
@@ -97,13 +96,28 @@ export function readClaims(reply: unknown, kinds: Kinds): ReadClaims {
 type Draft = { -readonly [K in keyof ReservedJob]: ReservedJob[K] }
 
 /** The first claim of a job that has never run. */
-function plainClaim(id: string, token: number, spec: Buffer, kinds: Kinds): ReservedJob | undefined {
-  const read = readSpec(spec)
+function plainClaim(
+  id: string,
+  token: number,
+  read: ReadSpec | undefined,
+  kinds: Kinds,
+): ReservedJob | undefined {
   if (read === undefined) return undefined
   const { input, createdAt, version, priority, partition, rare, runAt } = read
   const { task, queue } = kinds.get(read.kind)
-  const none = { failures: 0, crashes: 0, suspect: false }
-  const job: Draft = { id, version, task, queue, priority, input, token, ...none, createdAt }
+  const job: Draft = {
+    id,
+    version,
+    task,
+    queue,
+    priority,
+    input,
+    token,
+    failures: 0,
+    crashes: 0,
+    suspect: false,
+    createdAt,
+  }
   if (runAt !== undefined) job.runAt = runAt
   if (partition !== undefined) job.partition = partition
   if (rare !== undefined) addRare(job, rare)
@@ -132,10 +146,18 @@ export interface ReadSpec {
   readonly input: { readonly codec: number; readonly bytes: Uint8Array }
 }
 
-/** What a job was asked to be; undefined where its bytes are damaged. The input is a copy. */
+/** What a job was asked to be; undefined where its bytes are damaged. The input is a part of the given bytes. */
 export function readSpec(spec: Buffer): ReadSpec | undefined {
+  return readSpecFrom(new ByteReader(spec))
+}
+
+/** The same where it stands among other things, with its length before it. */
+function readSpecIn(reader: ByteReader): ReadSpec | undefined {
+  return reader.within32(() => readSpecFrom(reader))
+}
+
+function readSpecFrom(reader: ByteReader): ReadSpec | undefined {
   try {
-    const reader = new ByteReader(spec)
     const createdAt = reader.u48()
     const seq = reader.u56()
     const kind = reader.u16()
@@ -143,12 +165,6 @@ export function readSpec(spec: Buffer): ReadSpec | undefined {
     const flags = reader.u16()
     const priority = reader.u8()
     const codec = reader.u8()
-    const head = { createdAt, seq, kind, priority }
-    if (flags === 0) {
-      const bytes = new Uint8Array(spec.subarray(HEAD_BYTES))
-      const nothing = { runAt: undefined, expiresAt: undefined, partition: undefined, rare: undefined }
-      return { ...head, ...nothing, version: RECORD_VERSION, input: { codec, bytes } }
-    }
     const has = (flag: number): boolean => (flags & flag) !== 0
     const runAt = has(SPEC_FLAG.runAt) ? reader.f64() : undefined
     const expiresAt = has(SPEC_FLAG.expires) ? reader.f64() : undefined
@@ -157,13 +173,16 @@ export function readSpec(spec: Buffer): ReadSpec | undefined {
     if (has(SPEC_FLAG.links)) reader.bytes32()
     const rare = has(SPEC_FLAG.rare) ? unpackRare(reader.bytes32().toString()) : undefined
     return {
-      ...head,
+      version,
+      createdAt,
+      seq,
+      kind,
+      priority,
       runAt,
       expiresAt,
-      version,
       partition,
       rare,
-      input: { codec, bytes: new Uint8Array(reader.rest()) },
+      input: { codec, bytes: reader.view(reader.left) },
     }
   } catch (error) {
     // Too short, or fields that are no JSON: what somebody has damaged is a dead letter, not an error of the call.
