@@ -4,8 +4,12 @@ import { scripts } from '../../src/brokers/redis/scripts.ts'
 import { type RedisSentinel, startRedis, startSentinel } from '../support/redis-server.ts'
 import { redisServerMissing } from '../support/servers.ts'
 import { cases } from './cases.ts'
+import { networkCases } from './cases-network.ts'
+import { processCases } from './cases-processes.ts'
 import { redisCases, sentinelCase } from './cases-redis.ts'
-import { type Durability, type FaultServer, faultTests } from './suite.ts'
+import { serverCases } from './cases-server.ts'
+import { uniqueCases } from './cases-unique.ts'
+import { all, type Durability, type FaultOptions, type FaultServer, faultTests } from './suite.ts'
 
 const STORES: { readonly [D in Durability]: { readonly [name: string]: string } } = {
   durable: { appendonly: 'yes', appendfsync: 'always' },
@@ -21,19 +25,23 @@ const marks = (name: 'enqueue' | 'reserve' | 'settle'): readonly string[] => [
 
 const missing = redisServerMissing()
 
-faultTests(
-  'Redis',
-  {
-    missing,
-    url: (_, server) => `${server?.url}/0?prefix=faults:`,
-    server: (durability) => startRedis({ config: STORES[durability] }),
-    network: {
-      through: (url, port) => url.replace(/:\d+\//, `:${port}/`),
-      marks: { enqueue: marks('enqueue'), reserve: marks('reserve'), settle: marks('settle') },
-    },
+const options: FaultOptions = {
+  missing,
+  url: (_, server) => `${server?.url}/0?prefix=faults:`,
+  server: (durability) => startRedis({ config: STORES[durability] }),
+  network: {
+    through: (url, port) => url.replace(/:\d+\//, `:${port}/`),
+    marks: { enqueue: marks('enqueue'), reserve: marks('reserve'), settle: marks('settle') },
   },
-  [...cases, ...redisCases],
-)
+}
+
+faultTests('Redis', options, [...cases, ...redisCases])
+if (all)
+  faultTests(
+    'Redis in two shards',
+    { ...options, url: (_, server) => `${server?.url}/0?prefix=faults:&shards=2` },
+    [...processCases, ...networkCases, ...serverCases, ...uniqueCases],
+  )
 
 const groups = new WeakMap<FaultServer, RedisSentinel>()
 

@@ -148,6 +148,7 @@ export function faultTests(name: string, options: FaultOptions, cases: readonly 
       (needs !== 'server' || server !== undefined) &&
       (needs !== 'network' || (server !== undefined && network !== undefined)),
   )
+  if (fit.length === 0) return
   describe(`faults on ${name}`, () => {
     for (const one of fit) {
       test(one.title, { timeout: one.timeoutMs ?? TIMEOUT_MS }, async ({ skip }) => {
