@@ -136,7 +136,7 @@ export interface SettleRequest {
 export interface Settled {
   /** One for each outcome, in order. */
   readonly answers: readonly SettleAnswer[]
-  /** Present where `next` was asked for. */
+  /** Present where `next` was asked for. A broker with shards leaves it out where none could be asked: claim again. */
   readonly next?: Reserved | undefined
 }
 

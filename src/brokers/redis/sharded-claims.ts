@@ -136,7 +136,7 @@ export async function settle(
     const late = (settled: Settled): void => giveBack(shard, settled.next?.jobs ?? [])
     let settled: Settled | undefined
     try {
-      settled = await shard.callAwake((broker) => broker.settle(part), { late })
+      settled = await shard.callAwake(shards, (broker) => broker.settle(part), { late })
     } finally {
       if (request !== undefined) claims.push({ shard, request, reserved: settled?.next })
     }

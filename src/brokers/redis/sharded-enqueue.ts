@@ -117,7 +117,7 @@ async function tasksOf(
   const shares = shareOut(shards, shardOf, [...new Set(ids)], (id) => id)
   const looks = shares.map(async ({ shard, items }) => {
     away.add(shard.index)
-    for (const record of await shard.callAwake((broker) => broker.get(items))) {
+    for (const record of await shard.callAwake(shards, (broker) => broker.get(items))) {
       if (record !== undefined) there.set(record.id, record.task)
     }
     away.delete(shard.index)
@@ -144,7 +144,7 @@ async function send(
   const sent = [...trips].map(async ([index, trip]) => {
     const groups = trip.map(({ part }) => part.specs)
     const shard = shards[index] as Shard
-    const answered = await shard.callAwake((broker) => broker.enqueue(groups))
+    const answered = await shard.callAwake(shards, (broker) => broker.enqueue(groups))
     for (const [i, { plan, at }] of trip.entries()) {
       ;(answers[plan] as GroupAnswer[])[at] = answered[i] as GroupAnswer
     }

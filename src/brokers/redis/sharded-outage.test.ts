@@ -206,6 +206,20 @@ test('what has to know of all jobs that it is asked for rejects while a shard is
   await expect(broker.list({})).rejects.toMatchObject(unavailable)
 })
 
+test('outcomes that were recorded are answered, whatever became of the claim', async () => {
+  await fill()
+  const { jobs } = await broker.reserve(request({ max: 8 }))
+  const well = jobs.slice(0, 1)
+  const home = well[0]?.id ?? ''
+  for (const shard of kit.shards) if (!(await idsIn(shard)).includes(home)) shard.state = 'away'
+  for (let round = 0; round < 8; round += 1) {
+    const outcomes = well.map((job) => succeeded(job))
+    const settled = await broker.settle({ outcomes, next: request({ max: 0 }) })
+    expect(settled.answers).toEqual(['ok'])
+    kit.clock.advance(2_000)
+  }
+})
+
 test('an error of the call itself is not taken for an outage', async () => {
   await fill()
   const { jobs } = await broker.reserve(request({ max: 8 }))

@@ -112,6 +112,10 @@ export class Sweep {
     if (answer.jobs.length === request.max) this.#left.push(shard)
   }
 
+  get answered(): boolean {
+    return this.#now !== undefined
+  }
+
   /** @throws what a shard threw, where none has answered */
   answer(): Reserved {
     if (this.#now === undefined) throw this.#error
@@ -139,12 +143,10 @@ export class Sweep {
   async #ask(shards: readonly Shard[], max: number): Promise<void> {
     const asked = shards.slice(0, Math.max(1, max))
     const starting = this.#starting
-    const alone = asked.length === 1
     await Promise.all(
       asked.map((shard, i) => {
         const share = Math.floor(max / asked.length) + (i < max % asked.length ? 1 : 0)
-        const started = alone ? Math.min(share, starting) : starting > 0 ? share : 0
-        return this.#askOne(shard, this.#part(share, started, i === 0 ? this.#suspects : 0))
+        return this.#askOne(shard, this.#part(share, Math.min(share, starting), i === 0 ? this.#suspects : 0))
       }),
     )
   }

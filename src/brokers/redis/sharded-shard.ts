@@ -105,9 +105,13 @@ export class Shard {
     })
   }
 
-  /** As `callSoon`, but not at all while it rests. */
-  async callAwake<T>(run: (broker: Broker) => Promise<T>, patience?: Patience<T>): Promise<T> {
-    if (this.rests) throw this.away('did not answer lately')
+  /** As `callSoon`, but not at all while it rests and others do not. */
+  async callAwake<T>(
+    shards: readonly Shard[],
+    run: (broker: Broker) => Promise<T>,
+    patience?: Patience<T>,
+  ): Promise<T> {
+    if (this.rests && !shards.every(({ rests }) => rests)) throw this.away('did not answer lately')
     return this.callSoon(run, patience)
   }
 

@@ -139,7 +139,8 @@ export class ShardedBroker implements PlacingBroker {
     if (sweep === undefined) return settled
     await sweep.rest()
     await this.#searchSuspects(sweep)
-    return { ...settled, next: sweep.answer() }
+    // Outcomes that were recorded are answered, also where no shard could be asked for the next jobs.
+    return sweep.answered ? { ...settled, next: sweep.answer() } : settled
   }
 
   async extend(leases: readonly HeldLease[], leaseMs: number): Promise<readonly ExtendAnswer[]> {
