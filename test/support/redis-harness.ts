@@ -5,6 +5,7 @@ import type { Broker } from '../../src/broker/contract.ts'
 import { createRedisClient } from '../../src/brokers/redis/client.ts'
 import { packId } from '../../src/brokers/redis/ids.ts'
 import { readOptions } from '../../src/brokers/redis/options.ts'
+import { placement } from '../../src/brokers/redis/place.ts'
 import { type RedisOptions, redis } from '../../src/brokers/redis/redis.ts'
 import { parseUrl } from '../../src/brokers/redis/url.ts'
 import type { BrokerHarness } from '../../src/laws/index.ts'
@@ -14,16 +15,22 @@ export interface RedisHarnessOptions {
   readonly name?: string | undefined
   /** Default: a private one, which the harness starts and stops. */
   readonly server?: RedisServer | undefined
+  /** In place of a server: where others were started. They are not paused, and their commands are not counted. */
+  readonly url?: string | undefined
+  readonly dispose?: (() => Promise<void>) | undefined
   readonly options?: Partial<RedisOptions> | undefined
 }
 
 export async function redisHarness({
   name = 'redis',
   server: given,
+  url: givenUrl,
   options = {},
+  dispose,
 }: RedisHarnessOptions = {}): Promise<BrokerHarness> {
-  const server = given ?? (await startRedis())
-  const client = createRedisClient(readOptions(server.url))
+  const server = given ?? (givenUrl === undefined ? await startRedis() : undefined)
+  const url = givenUrl ?? server?.url ?? ''
+  const client = createRedisClient(readOptions(url))
   await client.open()
   const opened = new WeakMap<object, RedisOptions>()
   const open = async (wanted: RedisOptions): Promise<Broker> => {
@@ -39,9 +46,9 @@ export async function redisHarness({
   }
   return {
     name,
-    capabilities: redis({ ...parseUrl(server.url), ...options }).capabilities,
+    capabilities: redis({ ...parseUrl(url), ...options }).capabilities,
     open: () =>
-      open({ ...parseUrl(server.url), ...options, prefix: `laws-${randomBytes(6).toString('hex')}:` }),
+      open({ ...parseUrl(url), ...options, prefix: `offstage:laws-${randomBytes(6).toString('hex')}:` }),
     another: (broker) => open(optionsOf(broker)),
     location: (broker) => ({
       module: new URL('./redis-connect.ts', import.meta.url).href,
@@ -49,24 +56,32 @@ export async function redisHarness({
       execArgv: ['--import', 'tsx'],
     }),
     damage: async (broker, id) => {
-      const { prefix } = optionsOf(broker)
-      const key = `${prefix}{default}:jobs`
+      const { prefix, shards = 1 } = optionsOf(broker)
+      const tag = shards === 1 ? 'default' : `default:${placement(shards).shardOf(id)}`
+      const key = `${prefix}{${tag}}:jobs`
       await client.command(key, 'HSET', [key, packId(id), Buffer.from('damaged')])
     },
-    outage: async (broker, ms) => {
-      server.pause()
-      // As every worker does all the time: somebody waits for an answer meanwhile.
-      const waiting = broker.maintain().catch(() => undefined)
-      await new Promise((resolve) => setTimeout(resolve, ms))
-      server.resume()
-      await waiting
-    },
-    commands: async () => commandCount(String(await client.command('', 'INFO', ['commandstats']))),
+    ...(server === undefined
+      ? {}
+      : {
+          outage: (broker, ms) => outage(server, broker, ms),
+          commands: async () => commandCount(String(await client.command('', 'INFO', ['commandstats']))),
+        }),
     dispose: async () => {
       await client.close()
-      if (given === undefined) await server.stop()
+      if (given === undefined) await server?.stop()
+      await dispose?.()
     },
   }
+}
+
+async function outage(server: RedisServer, broker: Broker, ms: number): Promise<void> {
+  server.pause()
+  // As every worker does all the time: somebody waits for an answer meanwhile.
+  const waiting = broker.maintain().catch(() => undefined)
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  server.resume()
+  await waiting
 }
 
 /** Commands that were run so far, those of scripts included. */

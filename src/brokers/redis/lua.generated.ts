@@ -293,7 +293,7 @@ local function expect(key, kind)
   expected[key] = true
   local there = call('TYPE', key).ok
   if there ~= 'none' and there ~= kind then
-    error('WRONGTYPE ' .. key .. ' holds a ' .. there .. ' where this needs a ' .. kind)
+    error('WRONGTYPE ' .. string.gsub(key, '\\n', '\\\\n') .. ' holds a ' .. there .. ' where this needs a ' .. kind)
   end
 end
 
