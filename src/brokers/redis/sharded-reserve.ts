@@ -103,7 +103,8 @@ export class Sweep {
       this.#error ??= error
       return
     }
-    this.#now ??= answer.now
+    // The earliest, so that no lease ends before what is said.
+    this.#now = Math.min(this.#now ?? answer.now, answer.now)
     this.#jobs.push(...answer.jobs)
     this.#dueInMs.set(shard, answer.nextDueInMs)
     if (answer.jobs.some(({ suspect }) => suspect)) this.#suspects = 0
