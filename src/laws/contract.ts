@@ -255,7 +255,7 @@ export const contract: Law = {
     },
     {
       name: 'one broker object sees at once what another did',
-      needs: ['another'],
+      needs: ['another', 'one-shard'],
       async run(context) {
         const other = await context.another()
         await context.enqueue(...specs(3, 'job'))

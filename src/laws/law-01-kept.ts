@@ -182,7 +182,7 @@ export const kept: Law = {
     },
     {
       name: 'closing and opening again loses nothing',
-      needs: ['durable', 'another'],
+      needs: ['durable', 'another', 'one-shard'],
       async run(context) {
         await context.enqueue(
           spec({ id: 'held' }),

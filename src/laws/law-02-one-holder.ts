@@ -44,7 +44,7 @@ export const oneHolder: Law = {
     },
     {
       name: 'two processes at once: each job goes to one of them',
-      needs: ['process'],
+      needs: ['process', 'one-shard'],
       async run(context) {
         await context.enqueue(...specs(300, 'job'))
         const other = await context.process()
@@ -60,6 +60,7 @@ export const oneHolder: Law = {
     },
     {
       name: 'state, lease and token are one record',
+      needs: ['one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a' }), spec({ id: 'b' }))
         const reserved = await context.reserve({ max: 2, starting: 1, leaseMs: 5_000, worker: 'w' })

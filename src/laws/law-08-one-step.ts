@@ -224,7 +224,7 @@ export const oneStep: Law = {
     },
     {
       name: 'spreading goes on after the death of the process that settled',
-      needs: ['process'],
+      needs: ['process', 'one-shard'],
       async run(context) {
         await context.enqueue(spec({ id: 'a' }))
         await context.enqueue(...specs(350, 'd', { after: [after('a')] }))

@@ -118,7 +118,7 @@ export const limitsHold: Law = {
     },
     {
       name: 'two processes share a limit',
-      needs: ['process'],
+      needs: ['process', 'one-shard'],
       async run(context) {
         await limit(context, byQueue, { concurrency: 5 })
         await context.enqueue(...specs(40, 'job'))

@@ -45,7 +45,7 @@ export const uniqueKeys: Law = {
     },
     {
       name: 'two processes: one job a key',
-      needs: ['process'],
+      needs: ['process', 'one-shard'],
       async run(context) {
         const other = await context.process()
         const group = (who: string): ReturnType<typeof spec>[] =>

@@ -222,7 +222,7 @@ export const contained: Law = {
     },
     {
       name: 'a damaged record ends as a dead letter of its own and holds up nobody',
-      needs: ['damage'],
+      needs: ['damage', 'one-shard'],
       async run(context) {
         const rare = { tags: ['t'], headers: { h: 'x' } }
         await context.enqueue(...specs(3, 'job', rare), spec({ id: 'later', ...rare, delayMs: 20 }))
