@@ -1,14 +1,18 @@
 // Model-based properties: the same random operations on two brokers, with the same answers and the same jobs after
 // each. The memory broker is the reference. Against itself it shows that the comparison does not see differences where
-// there are none, and that nothing depends on chance; against SQLite it is the proof.
+// there are none, and that nothing depends on chance; against SQLite and Redis it is the proof.
+//
+// OFFSTAGE_SEED repeats the run of a seed that a failure has shown; OFFSTAGE_RUNS makes it longer.
 import * as fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Broker } from '../../src/broker/contract.ts'
 import { memory } from '../../src/brokers/memory/memory.ts'
 import { ManualClock } from '../../src/runtime/manual-clock.ts'
 import { brokenBrokers, wrap } from '../support/broken-brokers.ts'
+import { RedisOnClock } from '../support/redis-clock.ts'
+import { redisServerMissing } from '../support/servers.ts'
 import { sqlite } from '../support/sqlite-harness.ts'
-import { inLanes, inPartitions, type Operation } from './operations.ts'
+import { inLanes, inPartitions, inTasks, type Operation } from './operations.ts'
 import { Subject } from './subject.ts'
 
 async function memorySubject(change = (broker: Broker): Broker => broker): Promise<Subject> {
@@ -27,17 +31,39 @@ async function sqliteSubject(): Promise<Subject> {
 
 async function sameOn(operations: readonly Operation[], one: Subject, other: Subject): Promise<void> {
   try {
+    await one.begin()
+    await other.begin()
     for (const step of operations) {
       expect(await other.run(step)).toEqual(await one.run(step))
       expect(await other.state()).toEqual(await one.state())
     }
+    expect(await other.notes()).toEqual(await one.notes())
     await one.finish()
     await other.finish()
+    expect(await other.state()).toEqual(await one.state())
   } finally {
     await one.broker.close()
     await other.broker.close()
   }
 }
+
+const env = process.env
+const seed = env.OFFSTAGE_SEED === undefined ? {} : { seed: Number(env.OFFSTAGE_SEED) }
+/** Shrinking what fails ends in time for its report. */
+const settings = (runs: number): fc.Parameters<[Operation[]]> => ({
+  ...seed,
+  numRuns: env.OFFSTAGE_RUNS === undefined ? runs : Number(env.OFFSTAGE_RUNS),
+  interruptAfterTimeLimit: env.OFFSTAGE_RUNS === undefined ? 20_000 : 580_000,
+  markInterruptAsFailure: false,
+})
+
+const timeout = env.OFFSTAGE_RUNS === undefined ? 30_000 : 600_000
+
+const MODES = [
+  ['lanes', inLanes],
+  ['partitions', inPartitions],
+  ['lanes of tasks', inTasks],
+] as const
 
 const work = (operation: fc.Arbitrary<Operation>): fc.Arbitrary<Operation[]> =>
   fc.array(operation, { minLength: 5, maxLength: 60, size: 'max' })
@@ -52,28 +78,42 @@ function same(
   return fc.asyncProperty(work(operation), async (steps) => sameOn(steps, await one(), await other()))
 }
 
-describe('the same operations, the same answers', () => {
-  test.each([
-    ['lanes', inLanes],
-    ['partitions', inPartitions],
-  ] as const)('memory and memory, in %s', async (_, operation) => {
+describe('the same operations, the same answers', { timeout }, () => {
+  test.each(MODES)('memory and memory, in %s', async (_, operation) => {
     await fc.assert(
       same(
         operation,
         () => memorySubject(),
         () => memorySubject(),
       ),
-      { numRuns: 80 },
+      settings(40),
     )
   })
 
-  test.each([
-    ['lanes', inLanes],
-    ['partitions', inPartitions],
-  ] as const)('memory and SQLite, in %s', async (_, operation) => {
+  test.each(MODES)('memory and SQLite, in %s', async (_, operation) => {
     await fc.assert(
       same(operation, () => memorySubject(), sqliteSubject),
-      { numRuns: 40 },
+      settings(12),
+    )
+  })
+})
+
+describe.skipIf(redisServerMissing() !== undefined)('the same operations on Redis', { timeout }, () => {
+  let redis: RedisOnClock
+  beforeAll(async () => {
+    redis = await RedisOnClock.start()
+  })
+  afterAll(() => redis.stop())
+
+  async function redisSubject(): Promise<Subject> {
+    await redis.reset()
+    return new Subject(await redis.open(), (ms) => redis.advance(ms))
+  }
+
+  test.each(MODES)('memory and Redis, in %s', async (_, operation) => {
+    await fc.assert(
+      same(operation, () => memorySubject(), redisSubject),
+      settings(25),
     )
   })
 })
@@ -84,7 +124,7 @@ describe('the comparison sees a broker that', () => {
     const broken = (): Promise<Subject> => memorySubject((broker) => wrap(broker, breaks(broker)))
     const { failed } = await fc.check(
       same(inLanes, () => memorySubject(), broken),
-      { numRuns: 300, endOnFailure: true },
+      { ...settings(300), endOnFailure: true },
     )
     expect(failed).toBe(true)
   })

@@ -1,35 +1,55 @@
 // A broker under the properties: carries out operations and answers in a form in which two brokers can be compared.
 // Tokens become the number of the claim they came from; sequence numbers and hints, which brokers choose, are left out.
 import assert from 'node:assert/strict'
-import type { Broker, LeaseRef, Outcome, Reserved, ReserveRequest } from '../../src/broker/contract.ts'
+import type {
+  Broker,
+  JobSelection,
+  LeaseRef,
+  ListRequest,
+  LogLine,
+  Note,
+  Reserved,
+  ReservedJob,
+  SelectionAnswer,
+} from '../../src/broker/contract.ts'
 import { encodeJson } from '../../src/job/codec.ts'
-import type { JobRecord, JobSpec } from '../../src/job/record.ts'
+import type { JobRecord } from '../../src/job/record.ts'
 import { isEnded } from '../../src/job/states.ts'
+import { allIds, isKeptForGood, nameOf, outcomeOf, queryOf, requestOf, ruleOf, specOf } from './drafts.ts'
 import {
-  IDS,
+  type Action,
   type JobDraft,
   type Operation,
   QUEUES,
   type ReserveDraft,
-  type SettleKind,
+  WORKFLOWS,
 } from './operations.ts'
 
-const KEPT = { succeededMs: 1e9, failedMs: 1e9, cancelledMs: 1e9 }
-const allIds: readonly string[] = Array.from({ length: IDS }, (_, index) => nameOf(index))
-const error = { name: 'Error', message: 'it broke', fingerprint: 'f' }
+const HOUR_MS = 3_600_000
+
+/** What is known of a job that was accepted and not removed since. */
+interface Accepted {
+  /** Its record does not go by itself. */
+  readonly forGood: boolean
+  /** It has been claimed. */
+  begun: boolean
+}
 
 export class Subject {
   readonly broker: Broker
   readonly #advance: (ms: number) => void | Promise<void>
   readonly #claims: LeaseRef[] = []
-  /** Ids that were accepted and not removed since. */
-  readonly #accepted = new Set<string>()
-  /** Those of them that have been claimed. */
-  readonly #begun = new Set<string>()
+  readonly #accepted = new Map<string, Accepted>()
+  #beginning = 0
 
   constructor(broker: Broker, advance: (ms: number) => void | Promise<void>) {
     this.broker = broker
     this.#advance = advance
+  }
+
+  /** To be called first. */
+  async begin(): Promise<void> {
+    this.#beginning = (await this.broker.health()).now
   }
 
   /** Carries out one operation; what it answers has to be the same for every broker. */
@@ -49,17 +69,34 @@ export class Subject {
       case 'cancel':
       case 'retry':
       case 'remove':
-      case 'promote': {
-        const answer = await broker[operation.op]({ ids: [...new Set(operation.ids.map(nameOf))] })
-        if (operation.op === 'remove') for (const id of answer.done) this.#forget(id)
-        return { done: [...answer.done].sort(), skipped: answer.skipped.map(({ id }) => id).sort() }
-      }
+      case 'promote':
+        return this.#steer(operation.op, { ids: operation.ids.map(nameOf) })
+      case 'steer':
+        return this.#steer(operation.action, {
+          query: queryOf(operation.query, this.#beginning),
+          limit: operation.limit,
+        })
+      case 'list':
+        return this.#list({
+          ...queryOf(operation.query, this.#beginning),
+          order: operation.order,
+          limit: operation.limit,
+        })
+      case 'publish':
+        return broker.publish(WORKFLOWS[operation.workflow] ?? '')
       case 'pause':
         return broker.pause(QUEUES[operation.queue] ?? '', operation.paused)
       case 'limit':
-        return this.#limit(operation)
+        return broker.limit(operation.rules.map(ruleOf))
       case 'write':
         return this.#write(operation)
+      case 'schedule':
+      case 'unschedule':
+      case 'fire':
+        return this.#schedule(operation)
+      case 'beat':
+      case 'leave':
+        return this.#sign(operation)
       case 'advance':
         await this.#advance(operation.ms)
         return this.upkeep()
@@ -70,50 +107,64 @@ export class Subject {
 
   /** All that can be seen, in the comparable form. Checks what has to be true of any broker at any time. */
   async state(): Promise<unknown> {
-    const records = await this.broker.get(allIds)
-    const infos = await this.broker.queues()
+    const { broker } = this
+    const [records, infos, limits, counters, schedules, workers] = await Promise.all([
+      broker.get(allIds),
+      broker.queues(),
+      broker.limits(),
+      broker.counters(this.#beginning - HOUR_MS, this.#beginning + HOUR_MS),
+      broker.schedules(),
+      broker.workers(),
+    ])
     for (const { queue, counts } of infos) {
       for (const [state, count] of Object.entries(counts)) {
         const found = records.filter((record) => record?.queue === queue && record.state === state).length
         assert.equal(count, found, `queue ${queue} counts ${count} ${state}, and has ${found}`)
       }
     }
-    const there = records.flatMap((record) => record?.id ?? [])
-    assert.deepEqual(
-      there.sort(),
-      [...this.#accepted].sort(),
-      'jobs that were accepted and those that are there',
-    )
+    const there = new Set(records.flatMap((record) => record?.id ?? []))
+    for (const [id, { forGood }] of this.#accepted) assert(there.has(id) || !forGood, `${id} is lost`)
+    for (const id of there) assert(this.#accepted.has(id), `${id} came from nowhere`)
     const holders = new Map<string, string>()
     for (const record of records)
-      if (record !== undefined) checkRecord(record, holders, this.#begun.has(record.id))
+      if (record !== undefined) checkRecord(record, holders, this.#accepted.get(record.id)?.begun === true)
     return {
       jobs: records.map((record) => record && this.#comparable(record)),
-      queues: infos
-        .map((info) => plain({ ...info, counts: { ...info.counts } }))
-        .sort((one, other) => compare(JSON.stringify(one), JSON.stringify(other))),
+      queues: sorted(infos.map((info) => plain({ ...info, counts: { ...info.counts } }))),
+      limits: sorted(limits),
+      counters: sorted(counters),
+      schedules: sorted(schedules),
+      workers: sorted(workers),
     }
+  }
+
+  /** What attempts have written. */
+  async notes(): Promise<unknown> {
+    const notes = []
+    for (const id of allIds)
+      notes.push([
+        (await this.broker.logs(id)).map((line) => this.#line(id, line)),
+        await this.broker.steps(id),
+      ])
+    return notes
   }
 
   /** Lets all time pass and works until nothing is left: every accepted job has to come to its end. */
   async finish(): Promise<void> {
-    for (const queue of QUEUES) {
-      await this.run({ op: 'pause', queue: QUEUES.indexOf(queue), paused: false })
-      for (const kind of ['queue', 'partition'] as const)
-        await this.run({ op: 'limit', kind, queue: QUEUES.indexOf(queue) })
-    }
+    for (const queue of QUEUES) await this.broker.pause(queue, false)
+    await this.broker.limit((await this.broker.limits()).map((rule) => ({ ...rule, limit: null })))
     const everything: ReserveDraft = { queues: [0, 1], max: 50, leaseMs: 60_000, starting: 0, suspects: 1 }
-    for (let round = 0; round < 60; round += 1) {
+    for (let round = 0; round < 40; round += 1) {
+      await Promise.all(WORKFLOWS.map((workflow) => this.broker.publish(workflow)))
       await this.run({ op: 'advance', ms: 1_000 })
-      const { jobs } = await this.broker.reserve(requestOf(everything))
-      const outcomes = jobs.map(({ id, token }) => outcomeOf({ id, token }, 'succeeded', 0))
+      const reserved = await this.broker.reserve(requestOf(everything))
+      this.#claimed(reserved)
+      const outcomes = reserved.jobs.map(({ id, token }) => outcomeOf({ id, token }, 'succeeded', 0))
       await this.broker.settle({ outcomes })
     }
-    for (const record of await this.broker.get([...this.#accepted])) {
-      assert(
-        record !== undefined && isEnded(record.state),
-        `job ${record?.id} is ${record?.state} in the end`,
-      )
+    for (const record of await this.broker.get([...this.#accepted.keys()])) {
+      if (record === undefined) continue
+      assert(isEnded(record.state), `job ${record.id} is ${record.state} in the end`)
     }
   }
 
@@ -122,44 +173,92 @@ export class Subject {
   }
 
   async #enqueue(groups: readonly (readonly JobDraft[])[]): Promise<unknown> {
-    const answers = await this.broker.enqueue(groups.map((group) => group.map(specOf)))
-    for (const answer of answers) {
+    const answers = await this.broker.enqueue(
+      groups.map((group) => group.map((draft) => specOf(draft, this.#beginning))),
+    )
+    for (const [at, answer] of answers.entries()) {
       if (!answer.ok) continue
-      for (const job of answer.jobs) if (job.status === 'enqueued') this.#accepted.add(job.id)
+      for (const [index, job] of answer.jobs.entries()) {
+        const draft = groups[at]?.[index]
+        if (job.status === 'enqueued' && draft !== undefined) this.#accept(draft)
+      }
     }
     return answers.map((answer) => (answer.ok ? answer : { code: answer.code, id: answer.id }))
   }
 
-  async #settle({ claims, next }: Extract<Operation, { op: 'settle' }>): Promise<unknown> {
+  async #settle({ claims, started, next }: Extract<Operation, { op: 'settle' }>): Promise<unknown> {
     const outcomes = claims.flatMap(({ claim, kind, delayMs }) => {
       const lease = this.#claim(claim)
       return lease === undefined ? [] : [outcomeOf(lease, kind, delayMs)]
     })
-    const settled = await this.broker.settle({ outcomes, next: next && requestOf(next) })
+    const settled = await this.broker.settle({
+      outcomes,
+      started: started.flatMap((claim) => this.#claim(claim) ?? []),
+      next: next && requestOf(next),
+    })
     return { answers: settled.answers, next: settled.next && this.#claimed(settled.next) }
   }
 
-  async #limit({ kind, queue, concurrency, rate }: Extract<Operation, { op: 'limit' }>): Promise<void> {
-    const scope = { kind, queue: QUEUES[queue] ?? '' }
-    const none = concurrency === undefined && rate === undefined
-    const limit = {
-      ...(concurrency === undefined ? {} : { concurrency }),
-      ...(rate === undefined ? {} : { rate: { count: rate, perMs: 100 } }),
+  async #steer(action: Action, selection: JobSelection): Promise<SelectionAnswer> {
+    const answer = await this.broker[action](selection)
+    if (action === 'remove') for (const id of answer.done) this.#accepted.delete(id)
+    return answer
+  }
+
+  /** All pages; where a page ends is the broker's choice. */
+  async #list(request: ListRequest): Promise<readonly string[]> {
+    const ids: string[] = []
+    for (let cursor: string | undefined, first = true; first || cursor !== undefined; first = false) {
+      const page = await this.broker.list({ ...request, ...(cursor === undefined ? {} : { cursor }) })
+      assert(page.jobs.length <= (request.limit ?? 0))
+      ids.push(...page.jobs.map(({ id }) => id))
+      cursor = page.cursor
     }
-    await this.broker.limit([{ scope, source: 'set', limit: none ? null : limit }])
+    return ids
   }
 
   async #write({ claim, kind, value }: Extract<Operation, { op: 'write' }>): Promise<unknown> {
     const lease = this.#claim(claim)
     if (lease === undefined) return undefined
-    const note = { ...lease, kind, name: 'step', value: encodeJson(value) }
+    const note: Note =
+      kind === 'log'
+        ? { ...lease, kind, level: 'warn', text: `line ${value}` }
+        : { ...lease, kind, name: `step ${value % 2}`, value: encodeJson(value) }
     const answer = await this.broker.write([note])
-    return [answer, await this.broker.steps(lease.id)]
+    const lines = await this.broker.logs(lease.id, value)
+    return [answer, await this.broker.steps(lease.id), lines.map((line) => this.#line(lease.id, line))]
   }
 
-  #forget(id: string): void {
-    this.#accepted.delete(id)
-    this.#begun.delete(id)
+  async #schedule(
+    operation: Extract<Operation, { op: 'schedule' | 'unschedule' | 'fire' }>,
+  ): Promise<unknown> {
+    const id = `schedule-${operation.id}`
+    if (operation.op === 'unschedule') return this.broker.removeSchedule(id)
+    if (operation.op === 'schedule') {
+      const { rule, paused } = operation
+      const { id: _, ...job } = specOf(nothing, this.#beginning)
+      const nextAt = (await this.broker.health()).now + rule
+      return this.broker.putSchedule({ id, rule: { rule, zone: null }, job, nextAt, paused })
+    }
+    const there = (await this.broker.schedules()).find((schedule) => schedule.id === id)
+    const tick = (there?.nextAt ?? 0) - (operation.late ? 1 : 0)
+    const job = operation.job && specOf(operation.job, this.#beginning)
+    const [before] = job === undefined ? [] : await this.broker.get([job.id])
+    const fired = await this.broker.fire({ schedule: id, tick, nextAt: tick + 100, job })
+    if (fired && operation.job !== undefined && before === undefined) this.#accept(operation.job)
+    return fired
+  }
+
+  async #sign(operation: Extract<Operation, { op: 'beat' | 'leave' }>): Promise<void> {
+    const id = `worker-${operation.worker}`
+    if (operation.op === 'leave') return this.broker.leave(id)
+    const lists = { queues: ['a'], tasks: ['work'] }
+    const numbers = { pid: 1, concurrency: 2, active: 0, startedAt: this.#beginning }
+    await this.broker.beat({ id, host: 'host', state: 'running', ...lists, ...numbers }, operation.ttlMs)
+  }
+
+  #accept(draft: JobDraft): void {
+    this.#accepted.set(nameOf(draft.id), { forGood: isKeptForGood(draft), begun: false })
   }
 
   #claim(back: number): LeaseRef | undefined {
@@ -167,11 +266,14 @@ export class Subject {
   }
 
   #claimed({ jobs: answered, now }: Reserved): unknown {
-    // The order inside a partition is checked here; that of the partitions among themselves is the broker's choice.
-    const jobs = [...answered].sort((one, other) => compare(one.partition, other.partition))
+    // The order inside a lane is checked here; that of the lanes of a queue among themselves is the broker's choice.
+    const jobs = [...answered].sort((one, other) => compare(shareOf(one), shareOf(other)))
     const first = this.#claims.length
     this.#claims.push(...jobs.map(({ id, token }) => ({ id, token })))
-    for (const { id } of jobs) this.#begun.add(id)
+    for (const { id } of jobs) {
+      const job = this.#accepted.get(id)
+      if (job !== undefined) job.begun = true
+    }
     return { now, jobs: jobs.map((job, index) => ({ ...plain(job), token: first + index })) }
   }
 
@@ -184,6 +286,10 @@ export class Subject {
     })
   }
 
+  #line(id: string, line: LogLine): LogLine {
+    return { ...line, token: this.#ordinal(id, line.token) }
+  }
+
   #ordinal(id: string, token: number): number {
     const ordinal = this.#claims.findIndex((claim) => claim.id === id && claim.token === token)
     assert(ordinal >= 0, `the token of ${id} was never given to anybody`)
@@ -191,8 +297,37 @@ export class Subject {
   }
 }
 
-function compare(one = '', other = ''): number {
+/** The job of schedules is never enqueued from there. */
+const nothing: JobDraft = {
+  id: 0,
+  task: 0,
+  queue: 0,
+  partition: undefined,
+  priority: 5,
+  delayMs: undefined,
+  runAt: undefined,
+  expiresInMs: undefined,
+  unique: undefined,
+  after: [],
+  maxCrashes: 3,
+  keptMs: undefined,
+  workflow: undefined,
+  staged: false,
+  search: undefined,
+  tag: undefined,
+}
+
+/** Jobs of one share stand in one lane, with or without limits. */
+function shareOf({ partition, task }: ReservedJob): string {
+  return `${partition ?? ''}\n${task}`
+}
+
+function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0
+}
+
+function sorted<T>(values: readonly T[]): T[] {
+  return [...values].sort((one, other) => compare(JSON.stringify(one), JSON.stringify(other)))
 }
 
 function checkRecord(record: JobRecord, holders: Map<string, string>, begun: boolean): void {
@@ -206,47 +341,6 @@ function checkRecord(record: JobRecord, holders: Map<string, string>, begun: boo
   if (unique.during === 'waiting' && begun) return
   assert.equal(holders.get(unique.key), undefined, `${id} and ${holders.get(unique.key)} have one key`)
   holders.set(unique.key, id)
-}
-
-function nameOf(index: number): string {
-  return `job-${index}`
-}
-
-function specOf(draft: JobDraft): JobSpec {
-  const { after, partition, ...fields } = draft
-  const given = Object.entries(fields).filter(([, value]) => value !== undefined)
-  return {
-    ...(Object.fromEntries(given) as Omit<typeof fields, 'id' | 'queue'>),
-    id: nameOf(draft.id),
-    task: 'work',
-    queue: QUEUES[draft.queue] ?? '',
-    input: encodeJson(draft.id),
-    retention: KEPT,
-    ...(partition === undefined ? {} : { partition: `p${partition}` }),
-    ...(after === undefined ? {} : { after: [{ id: nameOf(after.id), when: after.when }] }),
-  } as JobSpec
-}
-
-function requestOf({ queues, ...rest }: ReserveDraft): ReserveRequest {
-  return { ...rest, worker: 'worker', queues: queues.map((index) => QUEUES[index] ?? '') }
-}
-
-function outcomeOf(lease: LeaseRef, kind: SettleKind, delayMs: number): Outcome {
-  const base = { id: lease.id, token: lease.token, ranMs: 3 }
-  switch (kind) {
-    case 'succeeded':
-      return { ...base, kind, result: encodeJson('done') }
-    case 'retry':
-    case 'unknown':
-      return { ...base, kind, delayMs, error }
-    case 'snoozed':
-      return { ...base, kind, delayMs }
-    case 'failed':
-      return { ...base, kind, reason: 'non-retryable', error }
-    case 'released':
-    case 'cancelled':
-      return { ...base, kind }
-  }
 }
 
 /** Without fields that are there and undefined, which is the same as absent. */

@@ -72,7 +72,8 @@ export class Dependents {
     const count = this.#publishSome(workflow, last, SPREAD_AT_ONCE)
     if (count === SPREAD_AT_ONCE) sql.insertOutbox.run(null, null, workflow, last)
     this.spread()
-    return true
+    // The workflow outlives staged jobs that were cancelled or removed.
+    return count > 0
   }
 
   #keep(): void {
