@@ -107,7 +107,8 @@ const rewritten = new Map<string, Script>()
 function onClock(script: Script): Script {
   const known = rewritten.get(script.name)
   if (known !== undefined) return known
-  const text = script.text.replace(TIME, `call('HMGET', '${CLOCK_KEY}', 'seconds', 'micros')`)
+  const text = script.text.replaceAll(TIME, `call('HMGET', '${CLOCK_KEY}', 'seconds', 'micros')`)
+  if (text.includes('TIME')) throw new Error(`the script ${script.name} asks for the time in another way`)
   const sha = createHash('sha1').update(text).digest('hex')
   const made = { name: script.name, text, sha }
   rewritten.set(script.name, made)
