@@ -207,6 +207,7 @@ export const uniqueKeys: Law = {
         await context.enqueue(spec({ id: 'live', unique: unique('k') }))
         const held = await context.broker.retry({ ids: ['dead'] })
         assert.deepEqual(held, { done: [], skipped: [{ id: 'dead', state: 'failed' }], more: false })
+        assert.deepEqual(await context.broker.retry({ query: { states: ['failed'] } }), held)
         await context.settled(succeeded(await context.claim({}, 'live')))
         assert.deepEqual((await context.broker.retry({ ids: ['dead'] })).done, ['dead'])
         await duplicateOf(context, 'dead')

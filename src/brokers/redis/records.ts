@@ -88,13 +88,11 @@ export async function steer(space: Space, action: Action, selection: JobSelectio
       if (room === 0) return { done, skipped, more: true }
       const chunk = found.slice(from, from + Math.min(room, CHUNK))
       from += chunk.length
-      await act(
-        space,
-        action,
-        chunk.map(({ id }) => id),
-        done,
-        [],
-      )
+      const ids = chunk.map(({ id }) => id)
+      const left: { id: string; state: JobState }[] = []
+      await act(space, action, ids, done, left)
+      // What an earlier one took along matches no more; what still does was left alone, such as for its unique key.
+      skipped.push(...left.filter(({ state }) => states.includes(state)))
     }
     if (page.next === '') return { done, skipped, more: false }
     cursor = page.next
