@@ -23,6 +23,8 @@ export interface Rules {
   readonly limits?: { readonly [task: string]: number }
   /** The broker was away for longer than enqueueing waits: callers may have heard so. */
   readonly mayRefuse?: boolean
+  /** Each shard counts its tokens by itself: those of two jobs may be equal. */
+  readonly ownTokens?: boolean
 }
 
 export interface Verdict {
@@ -55,6 +57,7 @@ export function check(history: readonly Event[], final: Final, rules: Rules = {}
   const violations = [
     ...keptRules(facts, final),
     ...runRules(facts, faults),
+    ...(rules.ownTokens === true ? [] : tokenRules(facts)),
     ...settleRules(facts, final),
     ...limitRules(history, rules.limits ?? {}),
     ...uniqueRules(history),
@@ -148,6 +151,11 @@ function runRules({ asked, runs }: Facts, { stopped }: Faults): string[] {
       highest = Math.max(highest, token)
     }
   }
+  return found
+}
+
+function tokenRules({ runs }: Facts): string[] {
+  const found: string[] = []
   const tokens = [...runs.values()].flat().map(({ id, token }) => ({ id, token }))
   const owners = new Map<number, string>()
   for (const { id, token } of tokens) {

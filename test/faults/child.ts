@@ -99,9 +99,14 @@ async function start(worker: AppWorker, told: () => boolean): Promise<void> {
 const { offstage } = (await import(orders.library)) as Library
 /** A broker that is away is said, and waited for. What that did to the jobs is for the checker to find. */
 const isAway = (first: unknown): boolean => {
-  const { error } = Object(first) as { readonly error?: { readonly code?: string } }
-  if (error?.code !== 'BROKER_UNAVAILABLE') return false
-  history.write({ e: 'noticed', code: error.code })
+  const { error, outcomes } = Object(first) as {
+    readonly error?: { readonly code?: string }
+    readonly outcomes?: number
+  }
+  // Of several shards one may be away, and others have answered.
+  const shard = error === undefined && outcomes !== undefined
+  if (error?.code !== 'BROKER_UNAVAILABLE' && !shard) return false
+  history.write({ e: 'noticed', code: error?.code ?? 'shard' })
   return true
 }
 const quiet = (first: unknown): void => void isAway(first)
@@ -109,7 +114,7 @@ const logger: Logger = {
   debug: quiet,
   info: quiet,
   warn: quiet,
-  error: (first: unknown) => void (isAway(first) || trouble(JSON.stringify(first))),
+  error: (first: unknown, text = '') => void (isAway(first) || trouble(`${text} ${JSON.stringify(first)}`)),
 }
 const app = offstage({ broker: orders.broker, logger })
 history.write({ e: 'up', role: orders.role })

@@ -209,11 +209,15 @@ export class Fleet {
     }
   }
 
-  /** Lets all processes that still live end well. Answers their exit codes. */
+  /** Lets all workers that still live end well. Answers their exit codes. */
   async stop(): Promise<(number | string | null)[]> {
     const alive = this.processes
-    for (const process of alive) this.fault('term', process)
-    return Promise.all(alive.map(({ ended }) => ended))
+    // A producer that is done is on its way out by itself.
+    const done = new Set(this.history.flatMap(({ e, pid }) => (e === 'done' ? [pid] : [])))
+    const workers = alive.filter(({ pid }) => !done.has(pid))
+    for (const process of workers) this.fault('term', process)
+    await Promise.all(alive.map(({ ended }) => ended))
+    return Promise.all(workers.map(({ ended }) => ended))
   }
 
   async dispose(): Promise<void> {

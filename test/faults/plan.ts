@@ -96,9 +96,15 @@ export function* jobsOf(plan: Plan): Generator<PlannedJob, undefined> {
     const bytes = random() < plan.big ? BIG_BYTES : Math.floor(random() ** 3 * plan.maxBytes)
     const workMs = Math.floor(random() * (plan.workMs + 1))
     const keys = { work: 0, limited: 0, unique: plan.keys, parted: PARTITIONS }[task]
-    const key = keys === 0 ? {} : { key: `${task}-${Math.floor(random() * keys)}` }
-    const input = { n, workMs, fails, pad: 'é0 '.repeat(Math.ceil(bytes / 4)), ...key }
-    yield { id: `${plan.prefix}-${n}`, task, input, delayMs }
+    // In braces, and in the id too: what has to be in one shard says so.
+    const key = keys === 0 ? undefined : `{${task}-${Math.floor(random() * keys)}}`
+    const input = { n, workMs, fails, pad: 'é0 '.repeat(Math.ceil(bytes / 4)) }
+    yield {
+      id: `${plan.prefix}-${n}${key ?? ''}`,
+      task,
+      input: key === undefined ? input : { ...input, key },
+      delayMs,
+    }
   }
   return undefined
 }

@@ -39,7 +39,11 @@ faultTests('Redis', options, [...cases, ...redisCases])
 if (all)
   faultTests(
     'Redis in two shards',
-    { ...options, url: (_, server) => `${server?.url}/0?prefix=faults:&shards=2` },
+    {
+      ...options,
+      url: (_, server) => `${server?.url}/0?prefix=faults:&shards=2`,
+      rules: { ownTokens: true },
+    },
     [...processCases, ...networkCases, ...serverCases, ...uniqueCases],
   )
 

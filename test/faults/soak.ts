@@ -17,6 +17,9 @@ const PRODUCERS = 2
 /** Each. What a busy machine of two cores carries with all its processes beside it. */
 const PER_SECOND = 150
 const HOLE_MS = 2_000
+/** So much later, each way. */
+const SLOW_MS = 100
+const SLOW_FOR_MS = 3_000
 const STOPPED_MS = 5_000
 /** The longest that no job may end, and how long after an outage that begins to count again. */
 const STILL_MS = 5_000
@@ -101,7 +104,7 @@ class Storm {
       { everyMs: 15_000, act: () => this.#stopWorker() },
       { everyMs: 10_000, act: () => this.#killProducer() },
     ]
-    const nets = [() => this.#cut(), () => this.#hole(), () => this.#loseReply()]
+    const nets = [() => this.#cut(), () => this.#hole(), () => this.#loseReply(), () => this.#slow()]
     let net = 0
     if (has('network'))
       plagues.push({ everyMs: 9_000, act: () => nets[net++ % nets.length]?.() ?? Promise.resolve() })
@@ -207,6 +210,13 @@ class Storm {
   async #loseReply(): Promise<void> {
     await this.#proxy?.dropNextReply()
     this.#arena.fleet.outage('a reply was lost, and the net is back')
+  }
+
+  /** Slow is no fault: nothing may come of it. */
+  async #slow(): Promise<void> {
+    this.#proxy?.delay(SLOW_MS)
+    await lasting(SLOW_FOR_MS)
+    await this.#proxy?.restore()
   }
 
   async #killBroker(): Promise<void> {

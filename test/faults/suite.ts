@@ -38,6 +38,8 @@ export interface FaultOptions {
     /** What the bytes of a request have in them, whichever way it is sent. */
     readonly marks: { readonly [call in 'enqueue' | 'reserve' | 'settle']: readonly string[] }
   }
+  /** What holds less strictly than elsewhere. */
+  readonly rules?: Rules
   /** Why nothing can be run here; undefined where it can. */
   readonly missing?: string | undefined
 }
@@ -112,7 +114,7 @@ export class Arena {
   }
 
   readonly verdict = async (rules: Rules = {}): Promise<Verdict> => {
-    const found = check(this.fleet.history, await this.fleet.final(), rules)
+    const found = check(this.fleet.history, await this.fleet.final(), { ...this.#options.rules, ...rules })
     this.say(JSON.stringify(found.figures))
     expect(found.violations.slice(0, 20)).toEqual([])
     await this.#options.sound?.(this.fleet.broker)
