@@ -177,6 +177,19 @@ export const final: Law = {
       },
     },
     {
+      name: 'a query takes no job that has left its states, also through another of the selection',
+      needs: ['one-shard'],
+      async run(context) {
+        await context.enqueue(
+          spec({ id: 'later', delayMs: 60_000 }),
+          spec({ id: 'then', after: [{ id: 'later', when: 'ended' }] }),
+        )
+        const query = { states: ['blocked', 'scheduled'] } as const
+        assert.deepEqual((await context.broker.cancel({ query })).done, ['later'])
+        await context.claim({}, 'then')
+      },
+    },
+    {
       name: 'remove takes everything but what runs',
       needs: ['one-shard'],
       async run(context) {

@@ -28,9 +28,8 @@ export const inTime: Law = {
         await context.settled(snoozed(await context.claim(), await dueIn('snoozed', 90)))
         await context.settled(unknown(await context.claim(), await dueIn('unknown', 120)))
         await context.enqueue(spec({ id: 'delayed', delayMs: await dueIn('delayed', 150) }))
-        await context.enqueue(
-          spec({ id: 'timed', runAt: (await context.now()) + (await dueIn('timed', 180)) }),
-        )
+        await dueIn('timed', 180)
+        await context.enqueue(spec({ id: 'timed', runAt: due.get('timed') }))
         await context.expect('scheduled', [...due.keys()])
         const order: string[] = []
         await context.until('all five have run', async () => {

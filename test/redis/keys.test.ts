@@ -124,3 +124,20 @@ test('another key in our place is named, and left as it is', async () => {
   expect(await taken.get(['job'])).toEqual([undefined])
   await taken.close()
 })
+
+test('a namespace is opened with the number of shards that it has', async () => {
+  const open = async (shards: number): Promise<void> => {
+    const spread = redis(`${server.url}?prefix=spread:&shards=${shards}`)
+    await spread.open()
+    await spread.close()
+  }
+  await open(4)
+  for (const shards of [1, 2, 8])
+    await expect(open(shards)).rejects.toMatchObject({ code: 'OPTION_INVALID', details: { path: 'shards' } })
+  await open(4)
+  const one = redis(`${server.url}?prefix=whole:`)
+  await one.open()
+  const spread = redis(`${server.url}?prefix=whole:&shards=4`)
+  await expect(spread.open()).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+  await Promise.all([one.close(), spread.close()])
+})

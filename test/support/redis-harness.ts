@@ -57,7 +57,7 @@ export async function redisHarness({
     }),
     damage: async (broker, id) => {
       const { prefix, shards = 1 } = optionsOf(broker)
-      const tag = shards === 1 ? 'default' : `default:${placement(shards).shardOf(id)}`
+      const tag = shards === 1 ? 'default' : `default/${placement(shards).shardOf(id)}`
       const key = `${prefix}{${tag}}:jobs`
       await client.command(key, 'HSET', [key, packId(id), Buffer.from('damaged')])
     },

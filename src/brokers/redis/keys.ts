@@ -37,9 +37,15 @@ const KEYS: { readonly [name: string]: 'hash' | 'zset' | 'list' } = {
   'pruning:cancelled': 'list',
 }
 
-/** @throws STORE_KEY_TAKEN, STORE_TOO_NEW */
-export async function checkKeys(space: Space): Promise<void> {
-  const args = [String(LAYOUT_VERSION), String(READABLE_BY), ...Object.entries(KEYS).flat()]
+/**
+ * @param shards over how many shards the namespace is spread
+ * @param others the base of the keys that it would have if it were spread, or not
+ * @throws STORE_KEY_TAKEN, STORE_TOO_NEW, OPTION_INVALID
+ */
+export async function checkKeys(space: Space, shards: number, others: string): Promise<void> {
+  const args = [String(LAYOUT_VERSION), String(READABLE_BY), String(shards), ...Object.entries(KEYS).flat()]
+  const elsewhere = await space.client.command(others, 'EXISTS', [`${others}meta`])
+  if (elsewhere === 1) throw wrongShards(space, shards === 1 ? 'over shards' : 'over none', shards)
   const [answer = '', ...details] = ((await run(space, scripts.open, ...args)) as Buffer[]).map(String)
   if (answer === 'type') {
     const [key, there, wanted] = details
@@ -49,9 +55,18 @@ export async function checkKeys(space: Space): Promise<void> {
       { details: { key } },
     )
   }
+  if (answer === 'shards') throw wrongShards(space, `over ${details[0]} shards`, shards)
   if (answer === 'newer')
     throw new OffstageError(
       'STORE_TOO_NEW',
       `the namespace '${space.namespace}' can only be read by versions that know layout ${details[0]}; this one knows ${LAYOUT_VERSION}. Update the library.`,
     )
+}
+
+function wrongShards({ namespace }: Space, there: string, shards: number): OffstageError {
+  return new OffstageError(
+    'OPTION_INVALID',
+    `shards is ${shards}, and the namespace '${namespace}' was spread ${there}; all processes name the same number, and it cannot be changed while there are jobs`,
+    { details: { path: 'shards' } },
+  )
 }

@@ -117,7 +117,7 @@ local TOMBSTONE_MS = 300000
 -- Lua's stack holds some 8,000 values; a command is sent with fewer.
 local MOST_ARGS = 4000
 -- The most jobs of each kind that one call promotes, expires, reclaims or removes.
-local STEP = 500
+local STEP = 200
 -- The most dependents that one outcome reaches at once.
 local SPREAD_AT_ONCE = 100
 -- The most jobs that one look for the next moves to a lane of their own.
@@ -1507,7 +1507,7 @@ afterFlush[#afterFlush + 1] = function()
   end
   for kind, moved in pairs(activeMoved) do
     activeMoved[kind] = nil
-    if moved ~= 0 then call('HINCRBY', B .. 'active', kind, moved) end
+    if moved ~= 0 and call('HINCRBY', B .. 'active', kind, moved) == 0 then call('HDEL', B .. 'active', kind) end
   end
 end
 
@@ -2467,14 +2467,15 @@ local most = max(spreadCount, promoted, reclaimed, expired, pruned)
 sendSignals()
 return { promoted, reclaimed, expired, pruned, spreadCount, (undelivered or compacting or most >= STEP) and 1 or 0,
   nextAt and max(0, math.ceil(nextAt - now)) or -1 }`,
-  open: `for i = 3, #ARGV, 2 do
+  open: `for i = 4, #ARGV, 2 do
   local there = redis.call('TYPE', KEYS[1] .. ARGV[i]).ok
   if there ~= 'none' and there ~= ARGV[i + 1] then return { 'type', KEYS[1] .. ARGV[i], there, ARGV[i + 1] } end
 end
-local version, readableBy = unpack(redis.call('HMGET', KEYS[1] .. 'meta', 'version', 'readable-by'))
+local version, readableBy, shards = unpack(redis.call('HMGET', KEYS[1] .. 'meta', 'version', 'readable-by', 'shards'))
+if shards and shards ~= ARGV[3] then return { 'shards', shards } end
 if tonumber(readableBy or 0) > tonumber(ARGV[1]) then return { 'newer', readableBy } end
 if tonumber(version or 0) < tonumber(ARGV[1]) then
-  redis.call('HSET', KEYS[1] .. 'meta', 'version', ARGV[1], 'readable-by', ARGV[2])
+  redis.call('HSET', KEYS[1] .. 'meta', 'version', ARGV[1], 'readable-by', ARGV[2], 'shards', ARGV[3])
 end
 return { 'ok' }`,
   pause: `call('HSET', B .. 'queues', ARGV[1], ARGV[2] == '1' and 'p' or '')
@@ -2663,9 +2664,9 @@ local actions = {
     return true
   end,
 }
-local act = actions[ARGV[1]]
+local act, wanted = actions[ARGV[1]], ARGV[2]
 local ids = {}
-for i = 2, #ARGV do ids[i - 1] = ARGV[i] end
+for i = 3, #ARGV do ids[i - 2] = ARGV[i] end
 load(ids)
 local letters = {}
 for i = 1, #ids do
@@ -2677,7 +2678,7 @@ for i = 1, #ids do
     letters[i] = tostring(READY)
   else
     local state = job.state
-    letters[i] = act(job) and 'd' or tostring(state)
+    letters[i] = string.find(wanted, state, 1, true) and act(job) and 'd' or tostring(state)
     if parcels[1] then spread() end
   end
 end

@@ -4,6 +4,7 @@ import { OffstageError } from '../../errors/error.ts'
 import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { type Logger, silentLogger } from '../../runtime/logger.ts'
 import type { ReadyClient } from './ioredis.ts'
+import { MAX_SHARDS } from './place.ts'
 import { parseUrl } from './url.ts'
 
 /** Where a server listens. */
@@ -32,7 +33,7 @@ export interface RedisOptions {
   readonly client?: ReadyClient | undefined
   /** What the names of all keys begin with. 0 to 128 characters without braces. Default `offstage:`. */
   readonly prefix?: string | undefined
-  /** Over how many hash tags the namespace is spread: 1 (the default) to 1024. */
+  /** Over how many hash tags the namespace is spread: 1 (the default) to 64. */
   readonly shards?: number | undefined
   /** How many replicas have to confirm what was enqueued before it counts as stored: 0 (the default) to 16. */
   readonly wait?: number | undefined
@@ -140,7 +141,7 @@ export function readOptions(given: string | RedisOptions): Settings {
     access: accessOf(options),
     prefix,
     namespace,
-    shards: whole('shards', options.shards ?? 1, 1, 1024),
+    shards: whole('shards', options.shards ?? 1, 1, MAX_SHARDS),
     wait: whole('wait', options.wait ?? 0, 0, 16),
     waitaof,
     connectTimeoutMs: whole('connectTimeoutMs', options.connectTimeoutMs ?? 5_000, 100, 600_000),

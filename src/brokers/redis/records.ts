@@ -16,7 +16,7 @@ const MAX_LIMIT = 1_000
 /** How many rows a listing may read for each row that it may answer. */
 const READ_AHEAD = 10
 /** The most rows and bytes that one trip of a listing brings. */
-const PAGE_ROWS = 500
+const PAGE_ROWS = 200
 const PAGE_BYTES = 1_000_000
 
 export type Action = 'cancel' | 'retry' | 'remove' | 'promote'
@@ -71,7 +71,7 @@ export async function steer(space: Space, action: Action, selection: JobSelectio
   const done: string[] = []
   const skipped: { id: string; state: JobState }[] = []
   if ('ids' in selection) {
-    await act(space, action, selection.ids, done, skipped)
+    await act(space, action, jobStates, selection.ids, done, skipped)
     return { done, skipped, more: false }
   }
   const limit = bounded(selection.limit ?? 500)
@@ -90,7 +90,7 @@ export async function steer(space: Space, action: Action, selection: JobSelectio
       from += chunk.length
       const ids = chunk.map(({ id }) => id)
       const left: { id: string; state: JobState }[] = []
-      await act(space, action, ids, done, left)
+      await act(space, action, states, ids, done, left)
       // What an earlier one took along matches no more; what still does was left alone, such as for its unique key.
       skipped.push(...left.filter(({ state }) => states.includes(state)))
     }
@@ -99,16 +99,19 @@ export async function steer(space: Space, action: Action, selection: JobSelectio
   }
 }
 
+/** @param states jobs that are in another one by then are left alone */
 async function act(
   space: Space,
   action: Action,
+  states: readonly JobState[],
   ids: readonly string[],
   done: string[],
   skipped: { id: string; state: JobState }[],
 ): Promise<void> {
+  const wanted = states.map(stateNumber).join('')
   for (let from = 0; from < ids.length; from += CHUNK) {
     const chunk = ids.slice(from, from + CHUNK)
-    const letters = String(await run(space, scripts.steer, action, ...chunk.map(packId)))
+    const letters = String(await run(space, scripts.steer, action, wanted, ...chunk.map(packId)))
     for (const [i, id] of chunk.entries()) {
       const letter = letters[i]
       if (letter === 'd') done.push(id)

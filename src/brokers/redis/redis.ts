@@ -58,10 +58,15 @@ export function redis(options: string | RedisOptions = {}): Broker {
     users -= 1
     if (users === 0) await client.close()
   }
-  const on = (tag: string): RedisBroker =>
-    new RedisBroker({ client, release, base: `${prefix}{${tag}}:`, namespace, clock })
-  if (shards === 1) return on(namespace)
-  const all = Array.from({ length: shards }, (_, i) => on(`${namespace}:${i}`))
+  // A slash is in no name, so that no shard is taken for another namespace.
+  const base = (shard?: number): string =>
+    `${prefix}{${shard === undefined ? namespace : `${namespace}/${shard}`}}:`
+  const common = { client, release, namespace, clock, shards }
+  if (shards === 1) return new RedisBroker({ ...common, base: base(), others: base(0) })
+  const all = Array.from(
+    { length: shards },
+    (_, i) => new RedisBroker({ ...common, base: base(i), others: base() }),
+  )
   return new ShardedBroker({ name: 'redis', namespace, shards: all, clock })
 }
 
@@ -74,6 +79,10 @@ export interface Shard {
   readonly base: string
   readonly namespace: string
   readonly clock: Clock
+  /** Over how many shards the namespace is spread. Default 1. */
+  readonly shards?: number | undefined
+  /** The base of keys that have to be absent: those of the namespace if it were spread, or not. */
+  readonly others?: string | undefined
 }
 
 export class RedisBroker implements Broker {
@@ -89,16 +98,20 @@ export class RedisBroker implements Broker {
   }
   readonly #client: RedisClient
   readonly #release: () => Promise<void>
+  readonly #shards: number
+  readonly #others: string
   readonly #space: Space
   readonly #signals: Signals
   readonly #messages: Messages
   #opening: Promise<void> | undefined
   #state: 'new' | 'open' | 'closed' = 'new'
 
-  constructor({ client, release, base, namespace, clock }: Shard) {
+  constructor({ client, release, base, namespace, clock, shards = 1, others = `${base}/` }: Shard) {
     this.#release = release
     this.namespace = namespace
     this.#client = client
+    this.#shards = shards
+    this.#others = others
     this.#space = { client, base, namespace, kinds: new Kinds() }
     this.#signals = new Signals(this.#space, clock)
     this.#messages = new Messages(this.#space, this.#signals, clock)
@@ -274,7 +287,7 @@ export class RedisBroker implements Broker {
 
   async #open(): Promise<void> {
     await this.#client.open()
-    await checkKeys(this.#space)
+    await checkKeys(this.#space, this.#shards, this.#others)
     if (this.#state === 'new') this.#state = 'open'
   }
 

@@ -103,8 +103,10 @@ export class Sweep {
       this.#error ??= error
       return
     }
-    // The earliest, so that no lease ends before what is said.
-    this.#now = Math.min(this.#now ?? answer.now, answer.now)
+    // The earliest of those that gave jobs, so that no lease ends before what is said.
+    const known = answer.jobs.length > 0 && this.#jobs.length === 0 ? undefined : this.#now
+    if (answer.jobs.length > 0 || this.#jobs.length === 0)
+      this.#now = Math.min(known ?? answer.now, answer.now)
     this.#jobs.push(...answer.jobs)
     this.#dueInMs.set(shard, answer.nextDueInMs)
     if (answer.jobs.some(({ suspect }) => suspect)) this.#suspects = 0

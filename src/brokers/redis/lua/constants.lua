@@ -71,7 +71,7 @@ local TOMBSTONE_MS = 300000
 -- Lua's stack holds some 8,000 values; a command is sent with fewer.
 local MOST_ARGS = 4000
 -- The most jobs of each kind that one call promotes, expires, reclaims or removes.
-local STEP = 500
+local STEP = 200
 -- The most dependents that one outcome reaches at once.
 local SPREAD_AT_ONCE = 100
 -- The most jobs that one look for the next moves to a lane of their own.

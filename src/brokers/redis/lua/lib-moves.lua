@@ -82,7 +82,7 @@ afterFlush[#afterFlush + 1] = function()
   end
   for kind, moved in pairs(activeMoved) do
     activeMoved[kind] = nil
-    if moved ~= 0 then call('HINCRBY', B .. 'active', kind, moved) end
+    if moved ~= 0 and call('HINCRBY', B .. 'active', kind, moved) == 0 then call('HDEL', B .. 'active', kind) end
   end
 end
 

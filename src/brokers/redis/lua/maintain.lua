@@ -10,7 +10,7 @@ KEYS[1]  base of the keys
 ARGV[1]  how long the caller was kept waiting by the server before this call (ms)
 ARGV[2]  broker time at which the call left, as the caller reckons; 0 where it does not know
 Returns  { promoted, reclaimed, expired, pruned, spread, 1 where there is more, ms until there is something or -1 }
-Cost     at most 500 jobs of each kind; O(queues) without any
+Cost     at most 200 jobs of each kind; O(queues) without any
 Caller   any worker at any time
 ]]
 evenWithoutMemory()

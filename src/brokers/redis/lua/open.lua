@@ -4,18 +4,21 @@ Looks whether the keys of a namespace are ours, and notes the version that they 
 KEYS[1]  base of the keys
 ARGV[1]  version of the layout that the caller writes
 ARGV[2]  the oldest version that can read it
-ARGV[3…] names and types of keys by turns
-Returns  { 'ok' }, { 'type', key, its type, the type it has to have } or { 'newer', the version that is needed }
+ARGV[3]  over how many shards the namespace is spread
+ARGV[4…] names and types of keys by turns
+Returns  { 'ok' }, { 'type', key, its type, the type it has to have } { 'newer', the version that is needed } or
+         { 'shards', over how many it is spread }
 Cost     O(1)
 Caller   `open`
 ]]
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   local there = redis.call('TYPE', KEYS[1] .. ARGV[i]).ok
   if there ~= 'none' and there ~= ARGV[i + 1] then return { 'type', KEYS[1] .. ARGV[i], there, ARGV[i + 1] } end
 end
-local version, readableBy = unpack(redis.call('HMGET', KEYS[1] .. 'meta', 'version', 'readable-by'))
+local version, readableBy, shards = unpack(redis.call('HMGET', KEYS[1] .. 'meta', 'version', 'readable-by', 'shards'))
+if shards and shards ~= ARGV[3] then return { 'shards', shards } end
 if tonumber(readableBy or 0) > tonumber(ARGV[1]) then return { 'newer', readableBy } end
 if tonumber(version or 0) < tonumber(ARGV[1]) then
-  redis.call('HSET', KEYS[1] .. 'meta', 'version', ARGV[1], 'readable-by', ARGV[2])
+  redis.call('HSET', KEYS[1] .. 'meta', 'version', ARGV[1], 'readable-by', ARGV[2], 'shards', ARGV[3])
 end
 return { 'ok' }

@@ -3,7 +3,8 @@ Cancels, retries, removes or promotes jobs by id, each in a step of its own.
 
 KEYS[1]  base of the keys
 ARGV[1]  cancel, retry, remove or promote
-ARGV[2…] ids
+ARGV[2]  states by number, such as `347`: jobs that are in another one by now are left alone
+ARGV[3…] ids
 Returns  a letter for each: d done, - no such job, else the number of the state in which it was left alone
 Cost     O(ids · log n), and up to 100 dependents each
 Caller   the inspector and handles, through `redis.ts`, at most 200 ids a call
@@ -45,9 +46,9 @@ local actions = {
     return true
   end,
 }
-local act = actions[ARGV[1]]
+local act, wanted = actions[ARGV[1]], ARGV[2]
 local ids = {}
-for i = 2, #ARGV do ids[i - 1] = ARGV[i] end
+for i = 3, #ARGV do ids[i - 2] = ARGV[i] end
 load(ids)
 local letters = {}
 for i = 1, #ids do
@@ -59,7 +60,7 @@ for i = 1, #ids do
     letters[i] = tostring(READY)
   else
     local state = job.state
-    letters[i] = act(job) and 'd' or tostring(state)
+    letters[i] = string.find(wanted, state, 1, true) and act(job) and 'd' or tostring(state)
     if parcels[1] then spread() end
   end
 end
