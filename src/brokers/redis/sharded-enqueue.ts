@@ -144,7 +144,13 @@ async function send(
   const sent = [...trips].map(async ([index, trip]) => {
     const groups = trip.map(({ part }) => part.specs)
     const shard = shards[index] as Shard
-    const answered = await shard.callAwake(shards, (broker) => broker.enqueue(groups))
+    const answered = await shard
+      .callAwake(shards, (broker) => broker.enqueue(groups))
+      .catch((error: unknown) => {
+        for (const { part, plan, at } of trip)
+          (answers[plan] as GroupAnswer[])[at] = unanswered(part.specs[0], error)
+        throw error
+      })
     for (const [i, { plan, at }] of trip.entries()) {
       ;(answers[plan] as GroupAnswer[])[at] = answered[i] as GroupAnswer
     }
@@ -153,8 +159,9 @@ async function send(
   return answers
 }
 
-function unanswered(spec: JobSpec | undefined): Refusal {
-  const message = 'the shard of the job did not answer'
+function unanswered(spec: JobSpec | undefined, why?: unknown): Refusal {
+  const said = why instanceof Error ? `: ${why.message}` : ''
+  const message = `the shard of the job did not answer${said}`
   return { ok: false, code: 'BROKER_UNAVAILABLE', id: spec?.id ?? '', message }
 }
 
