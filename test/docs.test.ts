@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { Capabilities } from '../src/broker/contract.ts'
 import { memory } from '../src/brokers/memory/memory.ts'
+import { redis } from '../src/brokers/redis/redis.ts'
 import { sqlite } from '../src/brokers/sqlite/sqlite.ts'
 import { type ErrorCode, errorCodes } from '../src/errors/codes.ts'
 import { jobStates, reasons, transitions } from '../src/job/states.ts'
@@ -66,6 +67,7 @@ describe('the reference', () => {
       memory: memory().capabilities,
       '`sqlite::memory:`': sqlite('sqlite::memory:').capabilities,
       '`sqlite:./file.db`': sqlite('sqlite:./file.db').capabilities,
+      '`redis://host`': redis('redis://host').capabilities,
     }
     const table = capabilityTable(brokers)
     await expect(`# What each broker can do\n\n${table}\n`).toMatchFileSnapshot(
