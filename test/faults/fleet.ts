@@ -21,7 +21,9 @@ const { isBuilt } = (await import(setup)) as { isBuilt(): boolean }
 /** `dist` where it is up to date: what ships, and quicker to start. */
 const built =
   process.env.OFFSTAGE_FAULTS_DIST ?? (isBuilt() ? new URL('../../dist/', import.meta.url).href : undefined)
-const moduleUrl = (path: string): string =>
+
+/** Where the processes find a module of the library, such as `brokers/open`. */
+export const moduleUrl = (path: string): string =>
   built === undefined
     ? new URL(`../../src/${path}.ts`, import.meta.url).href
     : new URL(`${path}.js`, built).href

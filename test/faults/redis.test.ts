@@ -1,6 +1,4 @@
 // The fault tests on Redis, each on a server of its own, and those that only Redis has.
-import { lua } from '../../src/brokers/redis/lua.generated.ts'
-import { scripts } from '../../src/brokers/redis/scripts.ts'
 import { type RedisSentinel, startRedis, startSentinel } from '../support/redis-server.ts'
 import { redisServerMissing } from '../support/servers.ts'
 import { cases } from './cases.ts'
@@ -9,7 +7,10 @@ import { processCases } from './cases-processes.ts'
 import { redisCases, sentinelCase } from './cases-redis.ts'
 import { serverCases } from './cases-server.ts'
 import { uniqueCases } from './cases-unique.ts'
+import { moduleUrl } from './fleet.ts'
 import { all, type Durability, type FaultOptions, type FaultServer, faultTests } from './suite.ts'
+
+type Scripts = typeof import('../../src/brokers/redis/scripts.ts')
 
 const STORES: { readonly [D in Durability]: { readonly [name: string]: string } } = {
   durable: { appendonly: 'yes', appendfsync: 'always' },
@@ -17,11 +18,15 @@ const STORES: { readonly [D in Durability]: { readonly [name: string]: string } 
   none: {},
 }
 
-/** A script is sent by its hash, and once with its text. */
-const marks = (name: 'enqueue' | 'reserve' | 'settle'): readonly string[] => [
-  scripts[name].sha,
-  lua[name].slice(0, 100),
-]
+/** The very scripts that the processes send: by hash, and once with the text, which ends with its own part. */
+const { scripts } = (await import(moduleUrl('brokers/redis/scripts'))) as Scripts
+const marks = (name: 'enqueue' | 'reserve' | 'settle'): readonly string[] => {
+  const { sha, text } = scripts[name]
+  const end = text.slice(-60)
+  const known = Object.values(scripts).filter((script) => script.text.includes(end))
+  if (known.length !== 1) throw new Error(`the end of the script ${name} tells it from no other`)
+  return [sha, end]
+}
 
 const missing = redisServerMissing()
 
