@@ -1,8 +1,8 @@
 // A whole application over a namespace of several shards: what its users see while one of them is away for a while.
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type App, offstage } from '../src/app/app.ts'
-import { shardOf } from '../src/brokers/redis/place.ts'
-import { ShardedBroker } from '../src/brokers/redis/sharded.ts'
+import { shardOf } from '../src/broker/shards/place.ts'
+import { ShardedBroker } from '../src/broker/shards/sharded.ts'
 import { systemClock } from '../src/runtime/clock.ts'
 import { silentLogger } from '../src/runtime/logger.ts'
 import { type } from '../src/task/schema.ts'

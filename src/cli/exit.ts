@@ -49,19 +49,8 @@ const usageCodes: ReadonlySet<string> = new Set([
   'BROKER_REQUIRED',
 ])
 
-const brokerCodes: ReadonlySet<string> = new Set([
-  'BROKER_UNAVAILABLE',
-  'BROKER_CLIENT_MISSING',
-  'BROKER_UNSUPPORTED',
-  'BROKER_CLOSED',
-  'STORE_NOT_A_DATABASE',
-  'STORE_READONLY',
-  'STORE_FULL',
-  'STORE_CORRUPT',
-  'STORE_TOO_NEW',
-  'STORE_FAILED',
-  'SQLITE_ENGINE_MISSING',
-])
+/** Codes of brokers and their stores, but for those that a wrong name makes. */
+const BROKER_CODE = /^(BROKER|STORE|SQLITE)_/
 
 /** The exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): ExitCode {
@@ -69,6 +58,6 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof NotFoundError) return exitCodes.notFound
   const code = codeOf(error) ?? ''
   if (usageCodes.has(code)) return exitCodes.usage
-  if (brokerCodes.has(code)) return exitCodes.brokerUnavailable
+  if (BROKER_CODE.test(code)) return exitCodes.brokerUnavailable
   return code === 'JOB_NOT_FOUND' ? exitCodes.notFound : exitCodes.failed
 }

@@ -1,7 +1,7 @@
 // The user with the fewest rights that the docs describe: the laws pass under it, and administration is refused.
 import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
-import { createRedisClient } from '../../src/brokers/redis/client.ts'
+import { createRedisClient } from '../../src/brokers/redis/client/client.ts'
 import { readOptions } from '../../src/brokers/redis/options.ts'
 import { testLaws } from '../support/law-tests.ts'
 import { redisHarness } from '../support/redis-harness.ts'

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Broker } from '../../src/broker/contract.ts'
-import { createRedisClient, type RedisClient } from '../../src/brokers/redis/client.ts'
+import { createRedisClient, type RedisClient } from '../../src/brokers/redis/client/client.ts'
 import { readOptions } from '../../src/brokers/redis/options.ts'
 import { redis } from '../../src/brokers/redis/redis.ts'
 import { json, request, retry, spec, specs, succeeded, unique } from '../../src/laws/factories.ts'

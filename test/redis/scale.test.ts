@@ -2,7 +2,7 @@
 // only. With OFFSTAGE_SCALE=1000000 it is a million; what is measured is printed, since machines differ.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Broker, ListRequest } from '../../src/broker/contract.ts'
-import { createRedisClient, type RedisClient } from '../../src/brokers/redis/client.ts'
+import { createRedisClient, type RedisClient } from '../../src/brokers/redis/client/client.ts'
 import { readOptions } from '../../src/brokers/redis/options.ts'
 import { redis } from '../../src/brokers/redis/redis.ts'
 import { request, spec, succeeded } from '../../src/laws/factories.ts'

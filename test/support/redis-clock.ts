@@ -1,7 +1,7 @@
 // A Redis broker on a clock that is moved. A server's own clock cannot be, so the scripts take their time from a key
 // instead; what the server itself lets go after a time is told how much has passed.
 import { createHash, randomBytes } from 'node:crypto'
-import { createRedisClient, type RedisClient, type Script } from '../../src/brokers/redis/client.ts'
+import { createRedisClient, type RedisClient, type Script } from '../../src/brokers/redis/client/client.ts'
 import { readOptions } from '../../src/brokers/redis/options.ts'
 import { RedisBroker } from '../../src/brokers/redis/redis.ts'
 import type { BrokerHarness } from '../../src/laws/index.ts'

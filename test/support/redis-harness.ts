@@ -2,12 +2,12 @@
 // that can be stopped.
 import { randomBytes } from 'node:crypto'
 import type { Broker } from '../../src/broker/contract.ts'
-import { createRedisClient } from '../../src/brokers/redis/client.ts'
-import { packId } from '../../src/brokers/redis/ids.ts'
+import { placement } from '../../src/broker/shards/place.ts'
+import { createRedisClient } from '../../src/brokers/redis/client/client.ts'
 import { readOptions } from '../../src/brokers/redis/options.ts'
-import { placement } from '../../src/brokers/redis/place.ts'
 import { type RedisOptions, redis } from '../../src/brokers/redis/redis.ts'
 import { parseUrl } from '../../src/brokers/redis/url.ts'
+import { packId } from '../../src/brokers/redis/wire/ids.ts'
 import type { BrokerHarness } from '../../src/laws/index.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 

@@ -1,8 +1,8 @@
 // A namespace over several shards as the laws' suite wants it: over memory brokers, on a clock that is moved.
 import type { Capabilities, LimitRule } from '../../src/broker/contract.ts'
+import { type Placement, placement } from '../../src/broker/shards/place.ts'
+import { ShardedBroker, type ShardedOptions } from '../../src/broker/shards/sharded.ts'
 import { MemoryBroker } from '../../src/brokers/memory/memory.ts'
-import { type Placement, placement } from '../../src/brokers/redis/place.ts'
-import { ShardedBroker, type ShardedOptions } from '../../src/brokers/redis/sharded.ts'
 import type { BrokerHarness } from '../../src/laws/index.ts'
 import { ManualClock } from '../../src/runtime/manual-clock.ts'
 

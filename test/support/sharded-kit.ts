@@ -9,9 +9,9 @@ import type {
   Settled,
   SettleRequest,
 } from '../../src/broker/contract.ts'
+import { placement } from '../../src/broker/shards/place.ts'
+import { ShardedBroker } from '../../src/broker/shards/sharded.ts'
 import { MemoryBroker } from '../../src/brokers/memory/memory.ts'
-import { placement } from '../../src/brokers/redis/place.ts'
-import { ShardedBroker } from '../../src/brokers/redis/sharded.ts'
 import { OffstageError } from '../../src/errors/error.ts'
 import type { JobSpec } from '../../src/job/record.ts'
 import { spec } from '../../src/laws/factories.ts'

@@ -4,7 +4,7 @@ import { scripts } from './scripts.ts'
 import { run, type Space } from './space.ts'
 
 /** The version of the layout of keys and values that this library writes. */
-export const LAYOUT_VERSION = 1
+const LAYOUT_VERSION = 1
 /** The oldest that can read what this one writes. */
 const READABLE_BY = 1
 

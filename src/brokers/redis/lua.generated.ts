@@ -111,6 +111,8 @@ local PLACES = 281474976710656
 -- The priority of jobs that are given none.
 local USUAL = 5
 local MAX_ATTEMPTS = 10
+-- What two bytes hold.
+local MOST_KINDS = 65535
 local DEFAULT_MAX_CRASHES = 3
 local TOMBSTONE_MS = 300000
 
@@ -751,7 +753,7 @@ local function enlist(request, drained)
   end
 end
 
--- text: see \`wire-claims.ts\`. Answers { claims, now, milliseconds until something falls due or -1, whether all there was
+-- text: see \`wire/claims.ts\`. Answers { claims, now, milliseconds until something falls due or -1, whether all there was
 -- was taken, kinds as number and \`queue\\ntask\` by turns }.
 local function reserve(text)
   flush()
@@ -1831,6 +1833,7 @@ local function kindNumber(text)
   number = tonumber(call('HGET', B .. 'kinds', text) or nil)
   if not number then
     number = call('HINCRBY', B .. 'kinds', 'last', 1)
+    if number > MOST_KINDS then error('KINDS there are ' .. MOST_KINDS .. ' pairs of a queue and a task') end
     call('HSET', B .. 'kinds', text, number, number, text)
     call('HSETNX', B .. 'queues', string.match(text, '^[^\\n]*'), '')
   end

@@ -14,9 +14,9 @@ import type { Clock } from '../../runtime/clock.ts'
 import { scripts } from './scripts.ts'
 import type { Signals } from './signals.ts'
 import { run, type Space } from './space.ts'
-import { packRequest, type ReadClaims, readClaims } from './wire-claims.ts'
-import { packGroups, readGroups } from './wire-enqueue.ts'
-import { packLeases, packOutcomes } from './wire-outcomes.ts'
+import { packRequest, type ReadClaims, readClaims } from './wire/claims.ts'
+import { packGroups, readGroups } from './wire/enqueue.ts'
+import { packLeases, packOutcomes } from './wire/outcomes.ts'
 
 const UNREADABLE: StoredError = {
   name: 'OffstageError',

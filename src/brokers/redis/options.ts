@@ -1,10 +1,10 @@
 // The options of the Redis broker, checked in one place. `url.ts` makes them from a URL.
 import type { ConnectionOptions } from 'node:tls'
+import { MAX_SHARDS } from '../../broker/shards/place.ts'
 import { OffstageError } from '../../errors/error.ts'
 import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { type Logger, silentLogger } from '../../runtime/logger.ts'
-import type { ReadyClient } from './ioredis.ts'
-import { MAX_SHARDS } from './place.ts'
+import type { ReadyClient } from './client/ioredis.ts'
 import { parseUrl } from './url.ts'
 
 /** Where a server listens. */

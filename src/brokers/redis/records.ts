@@ -4,11 +4,11 @@ import type { JobPage, JobQuery, JobSelection, ListRequest, SelectionAnswer } fr
 import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord } from '../../job/record.ts'
 import { type JobState, jobStates, waitingStates } from '../../job/states.ts'
-import { packId, unpackId } from './ids.ts'
-import { stateName, stateNumber } from './layout.ts'
 import { scripts } from './scripts.ts'
 import { run, type Space } from './space.ts'
-import { type RecordRow, readRecord } from './wire-records.ts'
+import { packId, unpackId } from './wire/ids.ts'
+import { stateName, stateNumber } from './wire/layout.ts'
+import { type RecordRow, readRecord } from './wire/records.ts'
 
 /** Ids a script works on at once. */
 const CHUNK = 200

@@ -27,19 +27,19 @@ import type {
   Step,
   WorkerInfo,
 } from '../../broker/contract.ts'
+import { ShardedBroker } from '../../broker/shards/sharded.ts'
 import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord, JobSpec } from '../../job/record.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import { createRedisClient, type RedisClient } from './client.ts'
+import { createRedisClient, type RedisClient } from './client/client.ts'
 import { checkKeys } from './keys.ts'
-import { Kinds } from './kinds.ts'
 import { Messages } from './messages.ts'
 import { type RedisOptions, readOptions } from './options.ts'
 import * as records from './records.ts'
 import * as registry from './registry.ts'
-import { ShardedBroker } from './sharded.ts'
 import { Signals } from './signals.ts'
 import type { Space } from './space.ts'
+import { Kinds } from './wire/kinds.ts'
 
 export type { RedisOptions, TlsOptions } from './options.ts'
 

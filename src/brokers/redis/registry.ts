@@ -15,13 +15,13 @@ import type {
 import { bounds } from '../../job/defaults.ts'
 import type { JobSpec } from '../../job/record.ts'
 import { jobStates } from '../../job/states.ts'
-import { ByteReader, ByteWriter } from './bytes.ts'
-import { packId } from './ids.ts'
 import { scripts } from './scripts.ts'
 import { run, type Space } from './space.ts'
-import { readPayload } from './wire-claims.ts'
-import { packGroups } from './wire-enqueue.ts'
-import { levelName, packNotes } from './wire-outcomes.ts'
+import { ByteReader, ByteWriter } from './wire/bytes.ts'
+import { readPayload } from './wire/claims.ts'
+import { packGroups } from './wire/enqueue.ts'
+import { packId } from './wire/ids.ts'
+import { levelName, packNotes } from './wire/outcomes.ts'
 
 type Counts = { -readonly [S in keyof StateCounts]: number }
 

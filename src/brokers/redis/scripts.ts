@@ -3,7 +3,7 @@
 // their own keep the parts' names apart, and cheap: what shares a name with functions that are made at every call is
 // searched for among all such names that stand open.
 import { createHash } from 'node:crypto'
-import type { Script } from './client.ts'
+import type { Script } from './client/client.ts'
 import { lua } from './lua.generated.ts'
 
 const store = [lua.libBase, lua.libRecord, lua.libSignals]

@@ -4,11 +4,11 @@
 import { randomBytes } from 'node:crypto'
 import type { JobEvent } from '../../broker/contract.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
-import { ByteReader } from './bytes.ts'
-import { readId } from './ids.ts'
-import { stateName } from './layout.ts'
 import { scripts } from './scripts.ts'
 import { run, type Space } from './space.ts'
+import { ByteReader } from './wire/bytes.ts'
+import { readId } from './wire/ids.ts'
+import { stateName } from './wire/layout.ts'
 
 interface Waiter {
   readonly queues: readonly string[]

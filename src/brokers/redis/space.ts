@@ -1,6 +1,6 @@
 // What the parts of the broker share: the client, the keys' base, and what was learnt of the store.
-import type { RedisClient, Script } from './client.ts'
-import type { Kinds } from './kinds.ts'
+import type { RedisClient, Script } from './client/client.ts'
+import type { Kinds } from './wire/kinds.ts'
 
 export interface Space {
   readonly client: RedisClient

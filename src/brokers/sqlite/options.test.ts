@@ -48,7 +48,7 @@ test('a URL opens the broker of its scheme, with paths from the base folder', as
   expect(memory.name).toBe('memory')
 })
 
-test.each(['redis://user:secret@host/0', 'jobs.db', '', 'constructor:x'])(
+test.each(['kafka://user:secret@host/0', 'jobs.db', '', 'constructor:x'])(
   '%s names no broker that is known',
   async (url) => {
     const error = await openBroker(url).catch((thrown: unknown) => thrown)

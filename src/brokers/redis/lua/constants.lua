@@ -65,6 +65,8 @@ local PLACES = 281474976710656
 -- The priority of jobs that are given none.
 local USUAL = 5
 local MAX_ATTEMPTS = 10
+-- What two bytes hold.
+local MOST_KINDS = 65535
 local DEFAULT_MAX_CRASHES = 3
 local TOMBSTONE_MS = 300000
 

@@ -2,7 +2,7 @@
 Stores groups of jobs, each whole or not at all.
 
 KEYS[1]  base of the keys
-ARGV[1]  the groups, packed by `wire-enqueue.ts`: I4 groups, each I4 jobs; a plain one (see `enqueuePlain`) is
+ARGV[1]  the groups, packed by `wire/enqueue.ts`: I4 groups, each I4 jobs; a plain one (see `enqueuePlain`) is
          B 1 · I2c0 id · I2 kind (an index into the following arguments, from 1) · I4c0 its record from the layout on;
          any other
          B 0 · I2c0 id · I2 kind · B priority · B codec · I2 flags · d due (a time, or a delay in ms with flag 256)

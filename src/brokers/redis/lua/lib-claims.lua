@@ -391,7 +391,7 @@ local function enlist(request, drained)
   end
 end
 
--- text: see `wire-claims.ts`. Answers { claims, now, milliseconds until something falls due or -1, whether all there was
+-- text: see `wire/claims.ts`. Answers { claims, now, milliseconds until something falls due or -1, whether all there was
 -- was taken, kinds as number and `queue\ntask` by turns }.
 local function reserve(text)
   flush()

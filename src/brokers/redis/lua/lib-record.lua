@@ -1,5 +1,5 @@
 -- Jobs as the store has them, in two packed values: what was asked (`jobs`, written once) and what became of it
--- (`live`, absent while a job that may run at once has never been claimed). `wire-records.ts` reads the same layout.
+-- (`live`, absent while a job that may run at once has never been claimed). `wire/records.ts` reads the same layout.
 --
 -- jobs   > I6 created at · I7 sequence number · I2 kind · B layout (1) · I2 flags · B priority · B codec of the input
 --          · d run at (flag 1) · d expires at (flag 2) · I2 record version (flag 4) · I2 length, partition (flag 8)
@@ -48,6 +48,7 @@ local function kindNumber(text)
   number = tonumber(call('HGET', B .. 'kinds', text) or nil)
   if not number then
     number = call('HINCRBY', B .. 'kinds', 'last', 1)
+    if number > MOST_KINDS then error('KINDS there are ' .. MOST_KINDS .. ' pairs of a queue and a task') end
     call('HSET', B .. 'kinds', text, number, number, text)
     call('HSETNX', B .. 'queues', string.match(text, '^[^\n]*'), '')
   end

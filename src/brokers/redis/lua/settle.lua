@@ -2,7 +2,7 @@
 Records what became of claimed jobs, and claims the next in the same step.
 
 KEYS[1]  base of the keys
-ARGV[1]  packed by `wire-outcomes.ts`: I4 started, each I2c0 id · I7 token; then I4 outcomes, each
+ARGV[1]  packed by `wire/outcomes.ts`: I4 started, each I2c0 id · I7 token; then I4 outcomes, each
          I2c0 id · I7 token · B outcome · d ran (ms, -1 never) · B reason · d delay (ms) · I4c0 result or error
 ARGV[2]  a request as in `reserve.lua`, or ''
 Returns  { a letter for each outcome (o ok, l lost), the answer of `reserve` or nothing }

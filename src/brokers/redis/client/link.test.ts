@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { ManualClock } from '../../../runtime/manual-clock.ts'
+import type { Connection } from './connection.ts'
+import { unavailable } from './errors.ts'
+import { Link } from './link.ts'
+
+const ADDRESS = { host: 'h', port: 1 }
+
+/** A connection that ends when it is told to. */
+function connection(): { readonly connection: Connection; end(): void } {
+  let end = (): void => undefined
+  const ended = new Promise<void>((resolve) => {
+    end = resolve
+  })
+  const nothing = (): void => undefined
+  const never = (): Promise<never> => Promise.reject(new Error('not sent'))
+  return {
+    end: () => end(),
+    connection: {
+      address: ADDRESS,
+      info: undefined,
+      ended,
+      open: true,
+      why: undefined,
+      send: never,
+      subscribe: never,
+      unsubscribe: never,
+      onMessage: nothing,
+      onData: nothing,
+      coded: () => unavailable('gone'),
+      hold: nothing,
+      destroy: () => end(),
+    },
+  }
+}
+
+test.each([
+  ['a quick server', 5, 1_000],
+  ['a slow one', 700, 2_800],
+])('the first attempt has the time there is, the next as much as %s needs', async (_, tookMs, wanted) => {
+  const clock = new ManualClock()
+  const limits: (number | undefined)[] = []
+  const made: ReturnType<typeof connection>[] = []
+  const link = new Link({
+    clock,
+    silenceMs: 3_000,
+    holds: false,
+    locate: () => Promise.resolve(ADDRESS),
+    changed: () => undefined,
+    connect: (_address, _signal, limitMs) => {
+      limits.push(limitMs)
+      clock.advance(tookMs)
+      const next = connection()
+      made.push(next)
+      return Promise.resolve(next.connection)
+    },
+  })
+  link.start()
+  await expect.poll(() => link.connection).toBeDefined()
+  made[0]?.end()
+  await expect
+    .poll(() => {
+      clock.advance(50)
+      return limits
+    })
+    .toEqual([undefined, wanted])
+  await link.close(unavailable('closed'))
+})
