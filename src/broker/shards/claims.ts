@@ -84,7 +84,10 @@ export async function allThere(
   const serious = failures.find(({ reason }) => !isAway(reason))
   const [first] = failures
   if (serious !== undefined) throw serious.reason
-  if (first !== undefined && (!without || shards.every(({ rests }) => rests))) throw first.reason
+  if (first === undefined) return
+  // Who failed first may have rested enough when the last one failed.
+  const none = failures.length === calls.length && calls.length === shards.length
+  if (!without || none || shards.every(({ rests }) => rests)) throw first.reason
 }
 
 /** As Promise.all, but nothing is under way any more when it rejects. */

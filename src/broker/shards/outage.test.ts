@@ -233,6 +233,18 @@ test('an error of the call itself is not taken for an outage', async () => {
   expect(kit.calls()[1]).toContain('reserve')
 })
 
+test('opening says so where no shard is there, however long each took to fail', async () => {
+  const { clock } = kit
+  const gone = new OffstageError('BROKER_UNAVAILABLE', 'the node is away')
+  const shards = [0, 5_000].map((ms) => {
+    const shard = new TestShard({ clock })
+    shard.open = () => new Promise((_, reject) => void clock.schedule(ms, () => reject(gone)))
+    return shard
+  })
+  const fresh = new ShardedBroker({ name: 'sharded', namespace: 'default', shards, clock })
+  await expect(inTime(fresh.open())).rejects.toBe(gone)
+})
+
 test('jobs that were claimed in a trip that failed elsewhere are given back', async () => {
   await fill()
   const { jobs } = await broker.reserve(request({ max: 8 }))

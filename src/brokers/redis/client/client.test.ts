@@ -105,6 +105,21 @@ describe.skipIf(redisMissing())('on a server', () => {
     expect(client.takeOutageMs()).toBe(0)
   })
 
+  test('opened by several at once, it connects once, and fails for all of them', async ({ skip }) => {
+    const missing = redisServerMissing()
+    if (missing !== undefined) skip(missing)
+    const server = await privateServer()
+    const client = make(server.url)
+    await Promise.all([client.open(), client.open(), client.open()])
+    const lines = (await server.cli('CLIENT', 'LIST')).split('\n').filter((line) => !/cmd=client/.test(line))
+    expect(lines).toHaveLength(1)
+    const nobody = make(`redis://127.0.0.1:${await freePort()}`)
+    const startedAt = now()
+    const failures = await Promise.all([failureOf(nobody.open()), failureOf(nobody.open())])
+    expect(failures.map(({ code }) => code)).toEqual(['BROKER_UNAVAILABLE', 'BROKER_UNAVAILABLE'])
+    expect(now() - startedAt).toBeLessThan(4_000)
+  })
+
   test('answers what it saw of the server', async () => {
     const client = await opened(redisUrl())
     expect(client.server).toMatchObject({ mode: 'single', role: 'primary', policy: 'noeviction' })

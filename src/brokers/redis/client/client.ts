@@ -69,6 +69,7 @@ class Client implements RedisClient {
   #confirmed: Calls | undefined
   #subscriptions: Subscriptions | undefined
   #server: ServerFacts | undefined
+  #opening: Promise<void> | undefined
   #closed: OffstageError | undefined
 
   constructor(settings: Settings, load: (() => Promise<unknown>) | undefined) {
@@ -86,9 +87,20 @@ class Client implements RedisClient {
     return this.#server
   }
 
+  /** The shards of a namespace share a client, and open it at the same time. */
   async open(): Promise<void> {
+    this.#opening ??= this.#connect()
+    try {
+      await this.#opening
+    } catch (error) {
+      this.#opening = undefined
+      throw error
+    }
     if (this.#closed !== undefined) throw this.#closed
-    if (this.#calls !== undefined) return
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#closed !== undefined) throw this.#closed
     const { wait, waitaof, target } = this.#settings
     if (target.mode !== 'client') this.#make ??= await loadIoredis(this.#load)
     const calls = this.#makeCalls(false)
