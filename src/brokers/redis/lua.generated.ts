@@ -12,12 +12,16 @@ export const lua: {
   readonly libClaims: string
   readonly libDependents: string
   readonly libEnqueue: string
+  readonly libFresh: string
   readonly libLanes: string
   readonly libLimits: string
   readonly libMoves: string
   readonly libOutcomes: string
   readonly libRecord: string
   readonly libSignals: string
+  readonly libStraightEnqueue: string
+  readonly libStraightSettle: string
+  readonly libStraight: string
   readonly limit: string
   readonly list: string
   readonly maintain: string
@@ -139,6 +143,11 @@ for i = 1, #ARGV do minutes[i] = call('HGETALL', B .. 'minute:' .. ARGV[i]) end
 return { minutes, call('HGETALL', B .. 'kinds') }`,
   enqueue: `local kinds = {}
 for i = 2, #ARGV do kinds[i - 1] = ARGV[i] end
+if enqueuePlain(ARGV[1], kinds) then
+  sendSignals()
+  return { '', {} }
+end
+--- general ---
 local letters, extras = enqueueGroups(ARGV[1], kinds)
 sendSignals()
 return { letters, extras }`,
@@ -670,61 +679,6 @@ local function claimFrom(queue, request, left, out)
   saveLine(normal)
 end
 
--- The straight way of most jobs: new, of the usual priority, without limits, expiry or ties to others, in the only lane
--- of their queue. Stops at the first for which that does not hold; it and those behind it are left to \`claimFrom\`.
-local function claimPlain(queue, request, left, out)
-  if rules.any or listened() or request.max <= #out then return end
-  local turns = call('ZRANGE', B .. 'turns:' .. queue, 0, 1)
-  if #turns ~= 1 then return end
-  local lane = laneOf(turns[1])
-  if lane.task or lane.partition then return end
-  if call('EXISTS', lane.key, B .. 'suspects:' .. queue) > 0 then return end
-  local entries = call('LRANGE', lane.line, 0, request.max - #out - 1)
-  local number = #entries
-  local ids = {}
-  for i = 1, number do ids[i] = string.sub(entries[i], 8) end
-  local specs = ask('HMGET', B .. 'jobs', ids)
-  local lives = ask('HMGET', B .. 'live', ids)
-  local first = #out
-  local nowBytes = pack('>I6', now)
-  local untilAt = string.format('%d', now + request.leaseMs)
-  local live, leases, passed = {}, {}, 0
-  for i = 1, number do
-    local id, spec, entry = ids[i], specs[i], entries[i]
-    if lives[i] or jobs[id] ~= nil or not spec or #spec < HEAD_BYTES
-      or string.sub(spec, 7, 13) ~= string.sub(entry, 1, 7) then break end
-    local flags = string.byte(spec, 18)
-    if flags % 4 >= EXPIRES or flags % 32 >= LINKS then break end
-    local token = pack('>I7', nextToken())
-    live[2 * i - 1] = id
-    live[2 * i] = string.char(FIRST_CLAIM) .. token .. nowBytes .. (first + i <= request.starting and '\\1' or '\\0')
-      .. string.sub(spec, 1, 15) .. request.worker
-    leases[2 * i - 1], leases[2 * i] = untilAt, id
-    out[first + i] = '\\1' .. token .. pack('>I2c0I4c0', #id, id, #spec, spec)
-    local kind = string.sub(spec, 14, 15)
-    local ofKind = left.plain[kind]
-    if not ofKind then
-      ofKind = {}
-      left.plain[kind] = ofKind
-    end
-    ofKind[#ofKind + 1] = entry
-    passed = i
-  end
-  if passed == 0 then return end
-  send('HSET', B .. 'live', live)
-  send('ZADD', B .. 'leases', leases)
-  call('LTRIM', lane.line, passed, -1)
-  if passed == number and isEmpty(lane) then dropLane(lane) end
-  for kind, ofKind in pairs(left.plain) do
-    local number = unpackFrom('>I2', kind)
-    left.kinds[number] = true
-    activeMoved[number] = (activeMoved[number] or 0) + #ofKind
-    freshLeft[number] = ofKind
-  end
-  left.plain = {}
-  flush()
-end
-
 -- When something of a queue falls due by itself: a scheduled job, or room in a rate; nil else.
 local function nextDueAt(queue)
   local first = call('ZRANGE', B .. 'due:' .. queue, 0, 0, 'WITHSCORES')[2]
@@ -741,40 +695,26 @@ local function nextDueAt(queue)
   return at
 end
 
--- Whether a client is to be told of work: it is where it found less than it wanted.
-local function enlist(request, drained)
-  for i = 1, #request.queues do
-    local key = B .. 'waiters:' .. request.queues[i]
-    if drained then
-      zset(key, request.client, nextTick())
-    elseif request.alone then
-      zset(key, request.client, false)
-    end
-  end
-end
-
--- text: see \`wire/claims.ts\`. Answers { claims, now, milliseconds until something falls due or -1, whether all there was
--- was taken, kinds as number and \`queue\\ntask\` by turns }.
+-- The general way of a claim; \`text\` and the answer as \`reservePlain\` has them.
 local function reserve(text)
   flush()
-  local request = { queues = {} }
-  local queueCount, at
-  request.max, request.starting, request.suspects, request.alone, request.leaseMs, request.worker, request.client,
-    queueCount, at = unpackFrom('>I2I2BBI6I2c0I2c0I2', text)
-  request.alone = request.alone == 1
-  for i = 1, queueCount do request.queues[i], at = unpackFrom('>I2c0', text, at) end
-  if request.leaseMs > longestLease then call('HSET', B .. 'meta', 'lease', request.leaseMs) end
-  local out = {}
-  local left = { promotions = STEP, expiries = STEP, suspects = request.suspects, kinds = {}, plain = {}, moves = { left = MOST_MOVES, dead = MOST_DEAD } }
-  local states = ask('HMGET', B .. 'queues', request.queues)
+  local request = readRequest(text)
+  local queues, out, kinds = request.queues, {}, {}
+  local left = { promotions = STEP, expiries = STEP, suspects = request.suspects, kinds = kinds,
+    moves = { left = MOST_MOVES, dead = MOST_DEAD } }
+  local states = ask('HMGET', B .. 'queues', queues)
   local unsorted = false
-  for i = 1, queueCount do
+  for i = 1, #queues do
     if states[i] == '' then
-      local queue = request.queues[i]
+      local queue = queues[i]
       left.promotions = left.promotions - promoteDue(queue, left.promotions)
       openTimed(queue)
       flush()
-      claimPlain(queue, request, left, out)
+      if not rules.any and not listened() and #out < request.max then
+        local batch = gather(queue, request.max - #out)
+        if batch then commit(batch, request, out, kinds, function() dropLane(laneOf(batch.name)) end) end
+        flush()
+      end
       claimFrom(queue, request, left, out)
       unsorted = unsorted or left.moves.unsorted
     end
@@ -783,24 +723,12 @@ local function reserve(text)
   local drained = #out < request.max and left.expiries > 0 and not unsorted
   local dueAt = (left.expiries == 0 or unsorted) and now or nil
   if not dueAt then
-    for i = 1, queueCount do
-      local at = states[i] == '' and nextDueAt(request.queues[i]) or nil
+    for i = 1, #queues do
+      local at = states[i] == '' and nextDueAt(queues[i]) or nil
       if at and (not dueAt or at < dueAt) then dueAt = at end
     end
   end
-  if request.client ~= '' then enlist(request, drained) end
-  if not drained then
-    -- It took all it wanted: the next who waits may find the rest.
-    for i = 1, queueCount do
-      if states[i] == '' then notify(request.queues[i]) end
-    end
-  end
-  local kinds = {}
-  for kind in pairs(left.kinds) do
-    kinds[#kinds + 1] = kind
-    kinds[#kinds + 1] = kindOf(kind).text
-  end
-  return { table.concat(out), now, dueAt and max(0, math.ceil(dueAt - now)) or -1, drained and 1 or 0, kinds }
+  return answerOf(request, states, out, kinds, drained, dueAt)
 end
 
 return promoteDue, bury, nextDueAt, reserve`,
@@ -1003,67 +931,9 @@ local function put(one)
   settleIn(job)
 end
 
--- The straight way of most calls: groups of plain jobs (see \`claimPlain\`) that are all new. Answers whether it was taken;
--- else nothing has been done.
-local function enqueuePlain(text, kinds)
-  if rules.any or listened() then return false end
-  local groupCount, at = unpackFrom('>I4', text)
-  local ids, kindOfJob, rests, number = {}, {}, {}, 0
-  local seen = {}
-  for _ = 1, groupCount do
-    local size
-    size, at = unpackFrom('>I4', text, at)
-    for _ = 1, size do
-      number = number + 1
-      local plain, id, kind, rest
-      if string.byte(text, at) == 0 then return false end
-      plain, id, kind, rest, at = unpackFrom('>BI2c0I2I4c0', text, at)
-      if seen[id] then return false end
-      seen[id] = true
-      ids[number], kindOfJob[number], rests[number] = id, kind, rest
-    end
-  end
-  local there = ask('HMGET', B .. 'jobs', ids)
-  for i = 1, number do
-    if there[i] then return false end
-  end
-  local nowBytes = pack('>I6', now)
-  local specs, perKind, lines = {}, {}, {}
-  for i = 1, number do
-    local k = kindOfJob[i]
-    local ofKind = perKind[k]
-    if not ofKind then
-      local queue = string.match(kinds[k], '^[^\\n]*')
-      local kind = kindNumber(kinds[k])
-      local lane = openLane(queue .. '\\n\\n\\n')
-      ofKind = { kind = kind, bytes = pack('>I2', kind), queue = queue, fresh = {}, lane = lane, number = 0 }
-      lines[lane.line] = lines[lane.line] or {}
-      lines[B .. 'fresh:' .. kind] = ofKind.fresh
-      ofKind.line = lines[lane.line]
-      perKind[k] = ofKind
-    end
-    local id, seq = ids[i], pack('>I7', nextTick())
-    specs[2 * i - 1], specs[2 * i] = id, nowBytes .. seq .. ofKind.bytes .. rests[i]
-    local entry = seq .. id
-    ofKind.number = ofKind.number + 1
-    ofKind.fresh[ofKind.number] = entry
-    local line = ofKind.line
-    line[#line + 1] = entry
-  end
-  for key in pairs(lines) do expect(key, 'list') end
-  send('HSET', B .. 'jobs', specs)
-  for key, entries in pairs(lines) do send('RPUSH', key, entries) end
-  for _, ofKind in pairs(perKind) do
-    counts[ofKind.kind .. 'e'] = ofKind.number
-    notify(ofKind.queue, ofKind.number)
-  end
-  return true
-end
-
 -- Answers a letter for each job (e enqueued, i duplicate by id, u by unique key, r its group was refused) and what
 -- belongs to the letters: the holder's id for u; what \`refusal\` said for the first r of a group.
 local function enqueueGroups(text, kinds)
-  if enqueuePlain(text, kinds) then return '', {} end
   local groupCount, at = unpackFrom('>I4', text)
   local groups, ids = {}, {}
   for g = 1, groupCount do
@@ -1111,6 +981,65 @@ local function enqueueGroups(text, kinds)
 end
 
 return holderOf, enqueueGroups`,
+  libFresh: `local freshLeft, activeMoved = {}, {}
+
+local function leaveFresh(kind, entry)
+  local left = freshLeft[kind]
+  if not left then
+    left = {}
+    freshLeft[kind] = left
+  end
+  left[#left + 1] = entry
+end
+
+-- Those whose entries were taken out for others.
+local function moveFresh(kind, entries)
+  local ids = {}
+  for i = 1, #entries do ids[i] = string.sub(entries[i], 8) end
+  local specs = ask('HMGET', B .. 'jobs', ids)
+  local lives = ask('HMGET', B .. 'live', ids)
+  local add = {}
+  for i = 1, #ids do
+    if specs[i] and not lives[i] and string.sub(specs[i], 7, 13) == string.sub(entries[i], 1, 7) then
+      add[#add + 1] = unpackFrom('>I7', entries[i])
+      add[#add + 1] = ids[i]
+    end
+  end
+  send('ZADD', B .. 'moved:' .. kind, add)
+end
+
+local function takeFresh(kind, left)
+  local taken = call('LPOP', B .. 'fresh:' .. kind, #left) or {}
+  local same = #taken == #left
+  for i = 1, same and #left or 0 do
+    if taken[i] ~= left[i] then
+      same = false
+      break
+    end
+  end
+  if same then return end
+  local others, gone, mine = {}, {}, {}
+  for i = 1, #left do mine[left[i]] = true end
+  for i = 1, #taken do
+    if mine[taken[i]] then mine[taken[i]] = nil else others[#others + 1] = taken[i] end
+  end
+  for entry in pairs(mine) do gone[#gone + 1] = string.sub(entry, 8) end
+  send('ZREM', B .. 'moved:' .. kind, gone)
+  moveFresh(kind, others)
+end
+
+afterFlush[#afterFlush + 1] = function()
+  for kind, left in pairs(freshLeft) do
+    freshLeft[kind] = nil
+    takeFresh(kind, left)
+  end
+  for kind, moved in pairs(activeMoved) do
+    activeMoved[kind] = nil
+    if moved ~= 0 and call('HINCRBY', B .. 'active', kind, moved) == 0 then call('HDEL', B .. 'active', kind) end
+  end
+end
+
+return freshLeft, activeMoved, leaveFresh`,
   libLanes: `local knownLanes = {}
 -- Sets of turns that lanes have come back to while the script ran.
 local reopened = {}
@@ -1454,65 +1383,6 @@ return rules, changedScopes, loadRules, scopeOf, scopesOf, roomIn, moreAt, occup
 -- The records of others are needed by somebody; with none, most questions need not be asked.
 local needs = { any = call('EXISTS', B .. 'needs') == 1 }
 
--- Entries of jobs that left \`fresh:<kind>\`, and changes of \`active\`, by kind.
-local freshLeft, activeMoved = {}, {}
-
-local function leaveFresh(kind, entry)
-  local left = freshLeft[kind]
-  if not left then
-    left = {}
-    freshLeft[kind] = left
-  end
-  left[#left + 1] = entry
-end
-
--- Those whose entries were taken out for others.
-local function moveFresh(kind, entries)
-  local ids = {}
-  for i = 1, #entries do ids[i] = string.sub(entries[i], 8) end
-  local specs = ask('HMGET', B .. 'jobs', ids)
-  local lives = ask('HMGET', B .. 'live', ids)
-  local add = {}
-  for i = 1, #ids do
-    if specs[i] and not lives[i] and string.sub(specs[i], 7, 13) == string.sub(entries[i], 1, 7) then
-      add[#add + 1] = unpackFrom('>I7', entries[i])
-      add[#add + 1] = ids[i]
-    end
-  end
-  send('ZADD', B .. 'moved:' .. kind, add)
-end
-
-local function takeFresh(kind, left)
-  local taken = call('LPOP', B .. 'fresh:' .. kind, #left) or {}
-  local same = #taken == #left
-  for i = 1, same and #left or 0 do
-    if taken[i] ~= left[i] then
-      same = false
-      break
-    end
-  end
-  if same then return end
-  local others, gone, mine = {}, {}, {}
-  for i = 1, #left do mine[left[i]] = true end
-  for i = 1, #taken do
-    if mine[taken[i]] then mine[taken[i]] = nil else others[#others + 1] = taken[i] end
-  end
-  for entry in pairs(mine) do gone[#gone + 1] = string.sub(entry, 8) end
-  send('ZREM', B .. 'moved:' .. kind, gone)
-  moveFresh(kind, others)
-end
-
-afterFlush[#afterFlush + 1] = function()
-  for kind, left in pairs(freshLeft) do
-    freshLeft[kind] = nil
-    takeFresh(kind, left)
-  end
-  for kind, moved in pairs(activeMoved) do
-    activeMoved[kind] = nil
-    if moved ~= 0 and call('HINCRBY', B .. 'active', kind, moved) == 0 then call('HDEL', B .. 'active', kind) end
-  end
-end
-
 local function indexKey(job)
   return B .. 'in:' .. STATE[job.state] .. ':' .. job.kind
 end
@@ -1719,7 +1589,7 @@ local function revive(job)
   toReady(job)
 end
 
-return parcels, needs, freshLeft, activeMoved, leaveFresh, indexAdd, indexRemove, entryOf, leave, settleIn, enter, toReady, toScheduled, freeKey, neededBy, hold, sendParcel, discard, conclude, finish, erase, revive`,
+return parcels, needs, indexAdd, indexRemove, entryOf, leave, settleIn, enter, toReady, toScheduled, freeKey, neededBy, hold, sendParcel, discard, conclude, finish, erase, revive`,
   libOutcomes: `local function markStarted(job)
   if job.started then return end
   touch(job)
@@ -2106,6 +1976,285 @@ local function sendSignals()
 end
 
 return cancels, counts, notify, notifyDue, listened, tell, count, sendSignals`,
+  libStraightEnqueue: `local function enqueuePlain(text, kinds)
+  if call('HLEN', B .. 'rules') > 0 or listened() then return false end
+  local groupCount, at = unpackFrom('>I4', text)
+  local ids, kindOfJob, rests, number = {}, {}, {}, 0
+  local seen = {}
+  for _ = 1, groupCount do
+    local size
+    size, at = unpackFrom('>I4', text, at)
+    for _ = 1, size do
+      number = number + 1
+      local plain, id, kind, rest
+      if string.byte(text, at) == 0 then return false end
+      plain, id, kind, rest, at = unpackFrom('>BI2c0I2I4c0', text, at)
+      if seen[id] then return false end
+      seen[id] = true
+      ids[number], kindOfJob[number], rests[number] = id, kind, rest
+    end
+  end
+  local there = ask('HMGET', B .. 'jobs', ids)
+  for i = 1, number do
+    if there[i] then return false end
+  end
+  local nowBytes = pack('>I6', now)
+  local specs, perKind, lines = {}, {}, {}
+  for i = 1, number do
+    local k = kindOfJob[i]
+    local ofKind = perKind[k]
+    if not ofKind then
+      local queue = string.match(kinds[k], '^[^\\n]*')
+      local kind = kindNumber(kinds[k])
+      local line = B .. 'line:' .. queue .. '\\n\\n\\n'
+      ofKind = { kind = kind, bytes = pack('>I2', kind), queue = queue, fresh = {}, number = 0 }
+      lines[line] = lines[line] or {}
+      lines[B .. 'fresh:' .. kind] = ofKind.fresh
+      ofKind.line = lines[line]
+      perKind[k] = ofKind
+    end
+    local id, seq = ids[i], pack('>I7', nextTick())
+    specs[2 * i - 1], specs[2 * i] = id, nowBytes .. seq .. ofKind.bytes .. rests[i]
+    local entry = seq .. id
+    ofKind.number = ofKind.number + 1
+    ofKind.fresh[ofKind.number] = entry
+    local line = ofKind.line
+    line[#line + 1] = entry
+  end
+  for key in pairs(lines) do expect(key, 'list') end
+  for _, ofKind in pairs(perKind) do expect(B .. 'turns:' .. ofKind.queue, 'zset') end
+  send('HSET', B .. 'jobs', specs)
+  for key, entries in pairs(lines) do send('RPUSH', key, entries) end
+  for _, ofKind in pairs(perKind) do
+    -- Only a lane that is not there yet gets a turn.
+    call('ZADD', B .. 'turns:' .. ofKind.queue, 'NX', nextTurn(), ofKind.queue .. '\\n\\n\\n')
+    counts[ofKind.kind .. 'e'] = ofKind.number
+    notify(ofKind.queue, ofKind.number)
+  end
+  return true
+end
+
+return enqueuePlain`,
+  libStraightSettle: `local function readOutcomes(text)
+  local number, at = unpackFrom('>I4', text)
+  local started, outcomes = {}, {}
+  for i = 1, number do
+    local id, token
+    id, token, at = unpackFrom('>I2c0I7', text, at)
+    started[i] = { id, token }
+  end
+  number, at = unpackFrom('>I4', text, at)
+  for i = 1, number do
+    local id, token, kind, ranMs, reason, delayMs, payload
+    id, token, kind, ranMs, reason, delayMs, payload, at = unpackFrom('>I2c0I7BdBdI4c0', text, at)
+    outcomes[i] = { id, token, kind, ranMs, reason, delayMs, payload }
+  end
+  return started, outcomes
+end
+
+-- Records the starts of first claims; false where there are others.
+local function startPlain(started)
+  local number, ids, live, all = #started, {}, {}, true
+  for i = 1, number do ids[i] = started[i][1] end
+  local lives = ask('HMGET', B .. 'live', ids)
+  for i = 1, number do
+    local before = lives[i]
+    if before and string.byte(before) ~= FIRST_CLAIM then
+      all = false
+    elseif before and unpackFrom('>I7', before, 2) == started[i][2] and string.byte(before, 15) == 0 then
+      live[#live + 1] = ids[i]
+      live[#live + 1] = string.sub(before, 1, 8) .. pack('>I6', now) .. '\\1' .. string.sub(before, 16)
+    end
+  end
+  send('HSET', B .. 'live', live)
+  return all
+end
+
+-- The straight way of most outcomes: the first attempt of a plain job (see \`lib-straight.lua\`) that succeeded.
+-- Answers how many there were; their letters are set.
+local function settlePlain(outcomes, letters)
+  if isLimited or call('EXISTS', B .. 'needs') == 1 or listened() then return 0 end
+  local outcomeCount, wanted = #outcomes, {}
+  for i = 1, outcomeCount do wanted[i] = outcomes[i][1] end
+  local lives = ask('HMGET', B .. 'live', wanted)
+  local nowBytes = pack('>I6', now)
+  local pruneBytes = pack('>I6', now + DEFAULT_KEPT[SUCCEEDED])
+  local live, leases, pruning, ended, number, seen = {}, {}, {}, {}, 0, {}
+  for i = 1, outcomeCount do
+    local outcome, before = outcomes[i], lives[i]
+    local id = outcome[1]
+    if outcome[3] == DONE and before and string.byte(before) == FIRST_CLAIM and jobs[id] == nil and not seen[id] then
+      local _, token, claimedAt, _, createdAt, seq, kind = unpackFrom('>BI7I6BI6I7I2', before)
+      local worker = string.sub(before, 31)
+      if token == outcome[2] then
+        seen[id] = true
+        number = number + 1
+        letters[i] = 'o'
+        local ranMs = outcome[4]
+        local startedAt = ranMs >= 0 and max(createdAt, floor(now - ranMs)) or claimedAt
+        live[2 * number - 1] = id
+        live[2 * number] = string.char(FIRST_SUCCESS) .. string.sub(before, 2, 8) .. pack('>I6', startedAt) .. nowBytes
+          .. string.char(#worker) .. worker .. outcome[7]
+        leases[number] = id
+        pruning[number] = pruneBytes .. id
+        local ofKind = ended[kind]
+        if not ofKind then
+          ofKind = { number = 0, ranMs = 0 }
+          ended[kind] = ofKind
+        end
+        ofKind.number = ofKind.number + 1
+        ofKind[2 * ofKind.number - 1], ofKind[2 * ofKind.number] = seq, id
+        if ranMs >= 0 then ofKind.ranMs = ofKind.ranMs + ranMs end
+      end
+    end
+  end
+  if number == 0 then return 0 end
+  for kind in pairs(ended) do expect(B .. 'in:succeeded:' .. kind, 'zset') end
+  expect(B .. 'pruning:succeeded', 'list')
+  send('HSET', B .. 'live', live)
+  send('ZREM', B .. 'leases', leases)
+  send('RPUSH', B .. 'pruning:succeeded', pruning)
+  for kind, ofKind in pairs(ended) do
+    send('ZADD', B .. 'in:succeeded:' .. kind, ofKind)
+    activeMoved[kind] = (activeMoved[kind] or 0) - ofKind.number
+    counts[kind .. 's'] = ofKind.number
+    if ofKind.ranMs > 0 then counts[kind .. 'm'] = ofKind.ranMs end
+  end
+  return number
+end
+
+return readOutcomes, startPlain, settlePlain`,
+  libStraight: `local isLimited = call('HLEN', B .. 'rules') > 0
+
+-- text: packed by \`wire/claims.ts\`
+local function readRequest(text)
+  local request, number, at = { queues = {} }, nil, nil
+  request.max, request.starting, request.suspects, request.alone, request.leaseMs, request.worker, request.client,
+    number, at = unpackFrom('>I2I2BBI6I2c0I2c0I2', text)
+  request.alone = request.alone == 1
+  for i = 1, number do request.queues[i], at = unpackFrom('>I2c0', text, at) end
+  if request.leaseMs > longestLease then call('HSET', B .. 'meta', 'lease', request.leaseMs) end
+  return request
+end
+
+-- Looks for up to \`wanted\` plain jobs at the head of a queue, and writes nothing. Nil where the queue has other lanes, or
+-- jobs that go before; \`whole\` where all that was found is plain.
+local function gather(queue, wanted)
+  local name = queue .. '\\n\\n\\n'
+  local turns = call('ZRANGE', B .. 'turns:' .. queue, 0, 1)
+  if #turns > 1 or (turns[1] and turns[1] ~= name) then return nil end
+  if call('EXISTS', B .. 'suspects:' .. queue, B .. 'lane:' .. name) > 0 then return nil end
+  local batch = { name = name, queue = queue, line = B .. 'line:' .. name, count = 0, whole = true, ids = {}, entries = {} }
+  if not turns[1] then return batch end
+  local entries, ids = call('LRANGE', batch.line, 0, wanted - 1), batch.ids
+  local number = #entries
+  for i = 1, number do ids[i] = string.sub(entries[i], 8) end
+  local specs = ask('HMGET', B .. 'jobs', ids)
+  local lives = ask('HMGET', B .. 'live', ids)
+  for i = 1, number do
+    local spec = specs[i]
+    if lives[i] or jobs[ids[i]] ~= nil or not spec or #spec < HEAD_BYTES
+      or string.sub(spec, 7, 13) ~= string.sub(entries[i], 1, 7) then break end
+    local flags = string.byte(spec, 18)
+    if flags % 4 >= EXPIRES or flags % 32 >= LINKS then break end
+    batch.count = i
+  end
+  batch.entries, batch.specs, batch.whole = entries, specs, batch.count == number
+  batch.emptied = number < wanted and batch.whole
+  return batch
+end
+
+-- Claims what was gathered. drop: called with the lane where it was the last of it
+local function commit(batch, request, out, kinds, drop)
+  local ids, specs, entries, first = batch.ids, batch.specs, batch.entries, #out
+  if batch.count == 0 then return end
+  local nowBytes = pack('>I6', now)
+  local untilAt = string.format('%d', now + request.leaseMs)
+  local mark = string.char(FIRST_CLAIM)
+  local live, leases, ofKinds = {}, {}, {}
+  for i = 1, batch.count do
+    local id, spec, token = ids[i], specs[i], pack('>I7', nextToken())
+    live[2 * i - 1] = id
+    live[2 * i] = mark .. token .. nowBytes .. (first + i <= request.starting and '\\1' or '\\0')
+      .. string.sub(spec, 1, 15) .. request.worker
+    leases[2 * i - 1], leases[2 * i] = untilAt, id
+    out[first + i] = '\\1' .. token .. pack('>I2c0I4c0', #id, id, #spec, spec)
+    local kind = string.sub(spec, 14, 15)
+    local ofKind = ofKinds[kind]
+    if not ofKind then
+      ofKind = {}
+      ofKinds[kind] = ofKind
+    end
+    ofKind[#ofKind + 1] = entries[i]
+  end
+  send('HSET', B .. 'live', live)
+  send('ZADD', B .. 'leases', leases)
+  call('LTRIM', batch.line, batch.count, -1)
+  if batch.emptied or call('EXISTS', batch.line) == 0 then drop(batch) end
+  for kind, ofKind in pairs(ofKinds) do
+    local number = unpackFrom('>I2', kind)
+    kinds[number] = true
+    activeMoved[number] = (activeMoved[number] or 0) + #ofKind
+    freshLeft[number] = ofKind
+  end
+  -- The entries of a kind are given one after the other.
+  flush()
+end
+
+-- Without limits nobody waits for the lane's room.
+local function drop(batch)
+  call('ZREM', B .. 'turns:' .. batch.queue, batch.name)
+  call('HDEL', B .. 'stale', batch.name)
+end
+
+-- What a claim answers: { claims, now, ms until something falls due or -1, 1 where all there was was taken, kinds as number
+-- and \`queue\\ntask\` by turns }. A client that found less than it wanted is told of work from now on.
+local function answerOf(request, states, out, kinds, drained, dueAt)
+  for i = 1, #request.queues do
+    local queue = request.queues[i]
+    if request.client ~= '' then
+      if drained then
+        zset(B .. 'waiters:' .. queue, request.client, now)
+      elseif request.alone then
+        zset(B .. 'waiters:' .. queue, request.client, false)
+      end
+    end
+    -- It took all it wanted: the next who waits may find the rest.
+    if not drained and states[i] == '' then notify(queue) end
+  end
+  local names = {}
+  for kind in pairs(kinds) do
+    names[#names + 1] = kind
+    names[#names + 1] = kindOf(kind).text
+  end
+  return { table.concat(out), now, dueAt and max(0, math.ceil(dueAt - now)) or -1, drained and 1 or 0, names }
+end
+
+-- Nil where the general way has to do it; then nothing has been done.
+local function reservePlain(text)
+  if isLimited or listened() then return nil end
+  local request = readRequest(text)
+  local queues, batches, found, dueAt = request.queues, {}, 0, nil
+  local states = ask('HMGET', B .. 'queues', queues)
+  for i = 1, #queues do
+    if states[i] == '' then
+      local due = tonumber(call('ZRANGE', B .. 'due:' .. queues[i], 0, 0, 'WITHSCORES')[2] or nil)
+      if due and due <= now then return nil end
+      if due and (not dueAt or due < dueAt) then dueAt = due end
+      if found < request.max then
+        local batch = gather(queues[i], request.max - found)
+        if not batch or not batch.whole then return nil end
+        batches[#batches + 1] = batch
+        found = found + batch.count
+      end
+    end
+  end
+  local out, kinds = {}, {}
+  for i = 1, #batches do commit(batches[i], request, out, kinds, drop) end
+  return answerOf(request, states, out, kinds, found < request.max, dueAt)
+end
+
+return isLimited, readRequest, gather, commit, answerOf, reservePlain`,
   limit: `local function isBounded(rule)
   return call('HEXISTS', B .. 'rules', rule .. '\\ndeclared') + call('HEXISTS', B .. 'rules', rule .. '\\nset') > 0
 end
@@ -2516,30 +2665,28 @@ for i = 1, #all, 2 do
 end
 return { call('HGETALL', B .. 'queues'), kinds, call('HGETALL', B .. 'rules') }`,
   reserve: `evenWithoutMemory()
+local answer = reservePlain(ARGV[1])
+if answer then
+  sendSignals()
+  return answer
+end
+--- general ---
 local answer = reserve(ARGV[1])
 sendSignals()
 return answer`,
   settle: `evenWithoutMemory()
-local text, at = ARGV[1], 1
-local startedCount, outcomeCount
-local started, outcomes, ids = {}, {}, {}
-startedCount, at = unpackFrom('>I4', text, at)
-for i = 1, startedCount do
-  local id, token
-  id, token, at = unpackFrom('>I2c0I7', text, at)
-  started[i] = { id, token }
-  ids[i] = id
+local started, outcomes = readOutcomes(ARGV[1])
+local letters = {}
+if startPlain(started) and settlePlain(outcomes, letters) == #outcomes then
+  local claims = ARGV[2] ~= '' and reservePlain(ARGV[2]) or nil
+  if claims or ARGV[2] == '' then
+    sendSignals()
+    return { table.concat(letters), claims }
+  end
 end
-if startedCount > 0 then load(ids) end
-outcomeCount, at = unpackFrom('>I4', text, at)
-for i = 1, outcomeCount do
-  local id, token, kind, ranMs, reason, delayMs, payload
-  id, token, kind, ranMs, reason, delayMs, payload, at = unpackFrom('>I2c0I7BdBdI4c0', text, at)
-  outcomes[i] = { id, token, kind, ranMs, reason, delayMs, payload }
-end
-
-for i = 1, startedCount do
-  local job = jobs[started[i][1]]
+--- general ---
+for i = 1, #started do
+  local job = jobOf(started[i][1])
   if job and job.state == ACTIVE and job.token == started[i][2] then markStarted(job) end
 end
 
@@ -2553,67 +2700,13 @@ local function isRepeated(job, id, token, kind)
   return tombKind == kind and tombToken == token
 end
 
-local letters = {}
-
--- The straight way of most outcomes: the first attempt of a plain job (see \`claimPlain\`) that succeeded.
-local function settlePlain()
-  if rules.any or needs.any or listened() then return end
-  local wanted = {}
-  for i = 1, outcomeCount do wanted[i] = outcomes[i][1] end
-  local lives = ask('HMGET', B .. 'live', wanted)
-  local nowBytes = pack('>I6', now)
-  local pruneBytes = pack('>I6', now + DEFAULT_KEPT[SUCCEEDED])
-  local live, leases, pruning, ended, number, seen = {}, {}, {}, {}, 0, {}
-  for i = 1, outcomeCount do
-    local outcome, before = outcomes[i], lives[i]
-    local id = outcome[1]
-    if outcome[3] == DONE and before and string.byte(before) == FIRST_CLAIM and jobs[id] == nil and not seen[id] then
-      local _, token, claimedAt, _, createdAt, seq, kind = unpackFrom('>BI7I6BI6I7I2', before)
-      local worker = string.sub(before, 31)
-      if token == outcome[2] then
-        seen[id] = true
-        number = number + 1
-        letters[i] = 'o'
-        local ranMs = outcome[4]
-        local startedAt = ranMs >= 0 and max(createdAt, floor(now - ranMs)) or claimedAt
-        live[2 * number - 1] = id
-        live[2 * number] = string.char(FIRST_SUCCESS) .. string.sub(before, 2, 8) .. pack('>I6', startedAt) .. nowBytes
-          .. string.char(#worker) .. worker .. outcome[7]
-        leases[number] = id
-        pruning[number] = pruneBytes .. id
-        local ofKind = ended[kind]
-        if not ofKind then
-          ofKind = { number = 0, ranMs = 0 }
-          ended[kind] = ofKind
-        end
-        ofKind.number = ofKind.number + 1
-        ofKind[2 * ofKind.number - 1], ofKind[2 * ofKind.number] = seq, id
-        if ranMs >= 0 then ofKind.ranMs = ofKind.ranMs + ranMs end
-      end
-    end
-  end
-  if number == 0 then return end
-  for kind in pairs(ended) do expect(B .. 'in:succeeded:' .. kind, 'zset') end
-  expect(B .. 'pruning:succeeded', 'list')
-  send('HSET', B .. 'live', live)
-  send('ZREM', B .. 'leases', leases)
-  send('RPUSH', B .. 'pruning:succeeded', pruning)
-  for kind, ofKind in pairs(ended) do
-    send('ZADD', B .. 'in:succeeded:' .. kind, ofKind)
-    activeMoved[kind] = (activeMoved[kind] or 0) - ofKind.number
-    counts[kind .. 's'] = ofKind.number
-    if ofKind.ranMs > 0 then counts[kind .. 'm'] = ofKind.ranMs end
-  end
-end
-settlePlain()
-
 local rest = {}
-for i = 1, outcomeCount do
+for i = 1, #outcomes do
   if not letters[i] then rest[#rest + 1] = outcomes[i][1] end
 end
 if rest[1] then load(rest) end
 
-for i = 1, outcomeCount do
+for i = 1, #outcomes do
   if not letters[i] then
     local id, token, kind, ranMs, reason, delayMs, payload = unpack(outcomes[i])
     local job = jobOf(id)

@@ -7,8 +7,11 @@ import type { Script } from './client/client.ts'
 import { lua } from './lua.generated.ts'
 
 const store = [lua.libBase, lua.libRecord, lua.libSignals]
-const moves = [...store, lua.libLimits, lua.libLanes, lua.libMoves, lua.libDependents]
-const claims = [...moves, lua.libClaims]
+const index = [lua.libFresh]
+const rules = [lua.libLimits, lua.libLanes, lua.libMoves, lua.libDependents]
+const moves = [...store, ...index, ...rules]
+const straight = [...store, ...index, lua.libStraight]
+const general = [...rules, lua.libClaims]
 
 /** `local NAME = value`, one a line. */
 const constants = new Map(
@@ -18,8 +21,14 @@ const constants = new Map(
   ]),
 )
 
-function script(name: string, parts: readonly string[], body: string): Script {
-  const text = inPlace([...parts.map(part), body].join('\n'))
+/** Where a script has a straight way and a general one, what stands after this line is the general one. */
+const TURN = '--- general ---'
+
+/** @param later parts that only the general way stands on: making their functions takes time at every call */
+function script(name: string, parts: readonly string[], body: string, later: readonly string[] = []): Script {
+  const [first = '', second = ''] = body.split(TURN)
+  const all = [...parts.map(part), first, ...later.map(part), second]
+  const text = inPlace(all.join('\n'))
   return { name, text, sha: createHash('sha1').update(text).digest('hex') }
 }
 
@@ -65,12 +74,16 @@ export const scripts: {
     | 'counters']: Script
 } = {
   open: script('open', [], lua.open),
-  enqueue: script('enqueue', [...moves, lua.libEnqueue], lua.enqueue),
-  reserve: script('reserve', claims, lua.reserve),
-  settle: script('settle', [...claims, lua.libOutcomes], lua.settle),
+  enqueue: script('enqueue', [...store, lua.libStraightEnqueue], lua.enqueue, [
+    ...index,
+    ...rules,
+    lua.libEnqueue,
+  ]),
+  reserve: script('reserve', straight, lua.reserve, general),
+  settle: script('settle', [...straight, lua.libStraightSettle], lua.settle, [...general, lua.libOutcomes]),
   extend: script('extend', [...moves, lua.libOutcomes], lua.extend),
-  maintain: script('maintain', [...claims, lua.libOutcomes], lua.maintain),
-  wait: script('wait', claims, lua.wait),
+  maintain: script('maintain', [...straight, ...general, lua.libOutcomes], lua.maintain),
+  wait: script('wait', [...straight, ...general], lua.wait),
   unwait: script('unwait', [lua.libBase], lua.unwait),
   get: script('get', store, lua.get),
   list: script('list', store, lua.list),

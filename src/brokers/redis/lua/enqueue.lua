@@ -14,6 +14,11 @@ Caller   client, schedules, workflows, through `redis.ts`
 ]]
 local kinds = {}
 for i = 2, #ARGV do kinds[i - 1] = ARGV[i] end
+if enqueuePlain(ARGV[1], kinds) then
+  sendSignals()
+  return { '', {} }
+end
+--- general ---
 local letters, extras = enqueueGroups(ARGV[1], kinds)
 sendSignals()
 return { letters, extras }

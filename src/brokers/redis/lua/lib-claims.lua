@@ -308,61 +308,6 @@ local function claimFrom(queue, request, left, out)
   saveLine(normal)
 end
 
--- The straight way of most jobs: new, of the usual priority, without limits, expiry or ties to others, in the only lane
--- of their queue. Stops at the first for which that does not hold; it and those behind it are left to `claimFrom`.
-local function claimPlain(queue, request, left, out)
-  if rules.any or listened() or request.max <= #out then return end
-  local turns = call('ZRANGE', B .. 'turns:' .. queue, 0, 1)
-  if #turns ~= 1 then return end
-  local lane = laneOf(turns[1])
-  if lane.task or lane.partition then return end
-  if call('EXISTS', lane.key, B .. 'suspects:' .. queue) > 0 then return end
-  local entries = call('LRANGE', lane.line, 0, request.max - #out - 1)
-  local number = #entries
-  local ids = {}
-  for i = 1, number do ids[i] = string.sub(entries[i], 8) end
-  local specs = ask('HMGET', B .. 'jobs', ids)
-  local lives = ask('HMGET', B .. 'live', ids)
-  local first = #out
-  local nowBytes = pack('>I6', now)
-  local untilAt = string.format('%d', now + request.leaseMs)
-  local live, leases, passed = {}, {}, 0
-  for i = 1, number do
-    local id, spec, entry = ids[i], specs[i], entries[i]
-    if lives[i] or jobs[id] ~= nil or not spec or #spec < HEAD_BYTES
-      or string.sub(spec, 7, 13) ~= string.sub(entry, 1, 7) then break end
-    local flags = string.byte(spec, 18)
-    if flags % 4 >= EXPIRES or flags % 32 >= LINKS then break end
-    local token = pack('>I7', nextToken())
-    live[2 * i - 1] = id
-    live[2 * i] = string.char(FIRST_CLAIM) .. token .. nowBytes .. (first + i <= request.starting and '\1' or '\0')
-      .. string.sub(spec, 1, 15) .. request.worker
-    leases[2 * i - 1], leases[2 * i] = untilAt, id
-    out[first + i] = '\1' .. token .. pack('>I2c0I4c0', #id, id, #spec, spec)
-    local kind = string.sub(spec, 14, 15)
-    local ofKind = left.plain[kind]
-    if not ofKind then
-      ofKind = {}
-      left.plain[kind] = ofKind
-    end
-    ofKind[#ofKind + 1] = entry
-    passed = i
-  end
-  if passed == 0 then return end
-  send('HSET', B .. 'live', live)
-  send('ZADD', B .. 'leases', leases)
-  call('LTRIM', lane.line, passed, -1)
-  if passed == number and isEmpty(lane) then dropLane(lane) end
-  for kind, ofKind in pairs(left.plain) do
-    local number = unpackFrom('>I2', kind)
-    left.kinds[number] = true
-    activeMoved[number] = (activeMoved[number] or 0) + #ofKind
-    freshLeft[number] = ofKind
-  end
-  left.plain = {}
-  flush()
-end
-
 -- When something of a queue falls due by itself: a scheduled job, or room in a rate; nil else.
 local function nextDueAt(queue)
   local first = call('ZRANGE', B .. 'due:' .. queue, 0, 0, 'WITHSCORES')[2]
@@ -379,40 +324,26 @@ local function nextDueAt(queue)
   return at
 end
 
--- Whether a client is to be told of work: it is where it found less than it wanted.
-local function enlist(request, drained)
-  for i = 1, #request.queues do
-    local key = B .. 'waiters:' .. request.queues[i]
-    if drained then
-      zset(key, request.client, nextTick())
-    elseif request.alone then
-      zset(key, request.client, false)
-    end
-  end
-end
-
--- text: see `wire/claims.ts`. Answers { claims, now, milliseconds until something falls due or -1, whether all there was
--- was taken, kinds as number and `queue\ntask` by turns }.
+-- The general way of a claim; `text` and the answer as `reservePlain` has them.
 local function reserve(text)
   flush()
-  local request = { queues = {} }
-  local queueCount, at
-  request.max, request.starting, request.suspects, request.alone, request.leaseMs, request.worker, request.client,
-    queueCount, at = unpackFrom('>I2I2BBI6I2c0I2c0I2', text)
-  request.alone = request.alone == 1
-  for i = 1, queueCount do request.queues[i], at = unpackFrom('>I2c0', text, at) end
-  if request.leaseMs > longestLease then call('HSET', B .. 'meta', 'lease', request.leaseMs) end
-  local out = {}
-  local left = { promotions = STEP, expiries = STEP, suspects = request.suspects, kinds = {}, plain = {}, moves = { left = MOST_MOVES, dead = MOST_DEAD } }
-  local states = ask('HMGET', B .. 'queues', request.queues)
+  local request = readRequest(text)
+  local queues, out, kinds = request.queues, {}, {}
+  local left = { promotions = STEP, expiries = STEP, suspects = request.suspects, kinds = kinds,
+    moves = { left = MOST_MOVES, dead = MOST_DEAD } }
+  local states = ask('HMGET', B .. 'queues', queues)
   local unsorted = false
-  for i = 1, queueCount do
+  for i = 1, #queues do
     if states[i] == '' then
-      local queue = request.queues[i]
+      local queue = queues[i]
       left.promotions = left.promotions - promoteDue(queue, left.promotions)
       openTimed(queue)
       flush()
-      claimPlain(queue, request, left, out)
+      if not rules.any and not listened() and #out < request.max then
+        local batch = gather(queue, request.max - #out)
+        if batch then commit(batch, request, out, kinds, function() dropLane(laneOf(batch.name)) end) end
+        flush()
+      end
       claimFrom(queue, request, left, out)
       unsorted = unsorted or left.moves.unsorted
     end
@@ -421,24 +352,12 @@ local function reserve(text)
   local drained = #out < request.max and left.expiries > 0 and not unsorted
   local dueAt = (left.expiries == 0 or unsorted) and now or nil
   if not dueAt then
-    for i = 1, queueCount do
-      local at = states[i] == '' and nextDueAt(request.queues[i]) or nil
+    for i = 1, #queues do
+      local at = states[i] == '' and nextDueAt(queues[i]) or nil
       if at and (not dueAt or at < dueAt) then dueAt = at end
     end
   end
-  if request.client ~= '' then enlist(request, drained) end
-  if not drained then
-    -- It took all it wanted: the next who waits may find the rest.
-    for i = 1, queueCount do
-      if states[i] == '' then notify(request.queues[i]) end
-    end
-  end
-  local kinds = {}
-  for kind in pairs(left.kinds) do
-    kinds[#kinds + 1] = kind
-    kinds[#kinds + 1] = kindOf(kind).text
-  end
-  return { table.concat(out), now, dueAt and max(0, math.ceil(dueAt - now)) or -1, drained and 1 or 0, kinds }
+  return answerOf(request, states, out, kinds, drained, dueAt)
 end
 
 return promoteDue, bury, nextDueAt, reserve

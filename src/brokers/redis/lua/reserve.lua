@@ -9,6 +9,12 @@ Cost     O(max · log n + queues), whatever is waiting
 Caller   the worker's fetcher, through `redis.ts`
 ]]
 evenWithoutMemory()
+local answer = reservePlain(ARGV[1])
+if answer then
+  sendSignals()
+  return answer
+end
+--- general ---
 local answer = reserve(ARGV[1])
 sendSignals()
 return answer
