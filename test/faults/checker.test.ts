@@ -183,6 +183,11 @@ describe('planted', () => {
     expect(verdict(...asked('x'), ...asked('y'), ...job('x', 7), ...job('y', 8))).toBe(
       'x and y lived at once, both with the key k',
     )
+    // The answer to an enqueue may be written down when the job has ended, and says nothing then.
+    const [askedX, acceptedX] = asked('x') as [Line, Line]
+    const [askedY, acceptedY] = asked('y') as [Line, Line]
+    const late = [askedX, ...job('x', 7), askedY, acceptedY, acceptedX, ...job('y', 8)]
+    expect(verdict(...late)).toBe('')
     // A run that nobody counts any more says nothing of its job.
     const [run, ran] = job('x', 6) as [Line, Line]
     const stale: Line = [3, 99, { e: 'settled', id: 'x', token: 6, outcome: 'succeeded', answer: 'lost' }]

@@ -64,6 +64,8 @@ export function uniqueRules(history: readonly Event[]): string[] {
   // In the order of their begins: whoever begins before the last end of its key overlaps.
   const last = new Map<string, Span>()
   for (const span of spans.values()) {
+    // An answer may have come to its producer when the job had long ended.
+    if (span.to === span.from) continue
     const key = keys.get(span.id) ?? ''
     const before = last.get(key)
     if (before !== undefined && span.from < before.to)

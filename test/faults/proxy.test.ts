@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { NetProxy } from './proxy.ts'
-import { inTime, now, until } from './time.ts'
+import { inTime, lasting, now, until } from './time.ts'
 
 let echo: Server
 let heard = ''
@@ -157,6 +157,22 @@ test('a delay holds what it carries back, each way, in order', async () => {
   await proxy.restore()
   one.say('d')
   await one.hears('<d>')
+})
+
+test('a delay that changes keeps the order too', async () => {
+  const one = await client()
+  const all = Array.from({ length: 200 }, (_, n) => `${n},`)
+  for (const [n, text] of all.entries()) {
+    proxy.delay(n % 7)
+    one.say(text)
+    if (n % 3 === 0) await lasting(1)
+  }
+  await proxy.restore()
+  await until('all is back', () => one.got().replace(/[<>]/g, '') === all.join('') || undefined, {
+    limitMs: 5_000,
+    tail: () => one.got(),
+  })
+  expect(heard).toBe(all.join(''))
 })
 
 test('where the net is refused nobody connects, until it is back on the same port', async () => {

@@ -2,7 +2,7 @@
 // to connections is what cables, firewalls and switches do: reset them, swallow what they carry, be slow, or be gone.
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { freePort } from '../support/ports.ts'
-import { after, until } from './time.ts'
+import { after, now, until } from './time.ts'
 
 export interface Target {
   readonly host: string
@@ -256,8 +256,7 @@ class Pair {
 class Way {
   readonly #to: Socket
   readonly #state: NetState
-  #dueAt = 0
-  #waiting = 0
+  readonly #queue: { readonly dueAt: number; readonly act: () => void }[] = []
 
   constructor(to: Socket, state: NetState) {
     this.#to = to
@@ -274,15 +273,24 @@ class Way {
 
   #later(act: () => void): void {
     const { delayMs } = this.#state
-    if (delayMs === 0 && this.#waiting === 0) {
+    if (delayMs === 0 && this.#queue.length === 0) {
       act()
       return
     }
-    this.#dueAt = Math.max(this.#dueAt, performance.now() + delayMs)
-    this.#waiting += 1
-    after(Math.ceil(this.#dueAt - performance.now()), () => {
-      this.#waiting -= 1
-      act()
+    const dueAt = Math.max(this.#queue.at(-1)?.dueAt ?? 0, now() + delayMs)
+    this.#queue.push({ dueAt, act })
+    if (this.#queue.length === 1) this.#arm(dueAt)
+  }
+
+  /** One timer at a time: those of several would not keep the order of what they carry. */
+  #arm(dueAt: number): void {
+    after(Math.max(0, Math.ceil(dueAt - now())), () => {
+      for (let first = this.#queue[0]; first !== undefined && first.dueAt <= now(); first = this.#queue[0]) {
+        first.act()
+        this.#queue.shift()
+      }
+      const [next] = this.#queue
+      if (next !== undefined) this.#arm(next.dueAt)
     })
   }
 }
