@@ -1,5 +1,6 @@
-// A queue and a task have a number together in the store. What a process has learnt of them is kept here; a number
-// never changes its meaning.
+// A queue and a task have a number together in the store. What a process has learnt of them is kept here. A server that
+// has lost its last writes, or all of them, may give a number to others than before: the latest word counts, and each
+// answer that has numbers in it tells them.
 
 export interface Kind {
   readonly queue: string
@@ -14,7 +15,7 @@ export class Kinds {
     const list = pairs as readonly (number | Buffer)[]
     for (let i = 0; i + 1 < list.length; i += 2) {
       const number = Number(list[i]?.toString())
-      if (Number.isNaN(number) || this.#kinds.has(number)) continue
+      if (Number.isNaN(number)) continue
       const text = list[i + 1]?.toString() ?? ''
       const end = text.indexOf('\n')
       this.#kinds.set(number, { queue: text.slice(0, end), task: text.slice(end + 1) })
