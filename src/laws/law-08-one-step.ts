@@ -120,6 +120,31 @@ export const oneStep: Law = {
       },
     },
     {
+      name: 'what follows from a job that a claim finds expired is claimed like any other',
+      needs: ['one-shard'],
+      async run(context) {
+        for (const priority of [5, 4]) {
+          const id = `a-${priority}`
+          const follows = { after: [after(id, 'ended')] }
+          await context.enqueue(
+            spec({ id, priority, expiresInMs: 20 }),
+            spec({ id: `before-${priority}`, priority: 9, ...follows }),
+            spec({ id: `behind-${priority}`, priority: 0, ...follows }),
+          )
+          await context.elapse(21)
+          const claimed = [...(await context.claimIds({ max: 9 })), ...(await context.claimIds({ max: 9 }))]
+          assert.deepEqual(claimed.sort(), [`before-${priority}`, `behind-${priority}`])
+        }
+        await context.enqueue(
+          spec({ id: 'last', expiresInMs: 20 }),
+          spec({ id: 'follows', after: [after('last', 'ended')] }),
+        )
+        await context.elapse(21)
+        const claimed = [...(await context.claimIds({ max: 9 })), ...(await context.claimIds({ max: 9 }))]
+        assert.deepEqual(claimed, ['follows'])
+      },
+    },
+    {
       name: 'a job may wait for what has ended already',
       needs: ['one-shard'],
       async run(context) {

@@ -196,6 +196,17 @@ export const limitsHold: Law = {
       },
     },
     {
+      name: 'what was there before its task had a limit is claimed beside what came later',
+      needs: ['one-shard'],
+      async run(context) {
+        await context.enqueue(spec({ id: 'other', task: 'other' }), spec({ id: 'early' }))
+        await limit(context, byTask, { concurrency: 9 })
+        await context.enqueue(spec({ id: 'late', priority: 4 }))
+        const claimed = [...(await context.claimIds({ max: 9 })), ...(await context.claimIds({ max: 9 }))]
+        assert.deepEqual(claimed.sort(), ['early', 'late', 'other'])
+      },
+    },
+    {
       name: 'what a person sets wins over what code declares, until it is cleared',
       needs: ['one-shard'],
       async run(context) {

@@ -472,12 +472,10 @@ local function popLane(line)
   return lane
 end
 
--- Takes what was claimed out of a lane: \`taken\` from the set, \`passed\` from the list.
+-- Takes what was claimed out of a lane: \`taken\` from the set, \`passed\` from the list. What is gathered for the set is sent
+-- later: it may belong before those that are taken out by their rank here.
 local function cut(lane)
-  if lane.taken > 0 then
-    if zsets[lane.key] then flush() end
-    call('ZREMRANGEBYRANK', lane.key, 0, lane.taken - 1)
-  end
+  if lane.taken > 0 then call('ZREMRANGEBYRANK', lane.key, 0, lane.taken - 1) end
   if lane.passed > 0 then call('LTRIM', lane.line, lane.passed, -1) end
   if (lane.dead or 0) > 0 then call('HINCRBY', B .. 'stale', lane.name, -lane.dead) end
   lane.taken, lane.passed, lane.dead = 0, 0, 0
@@ -1094,8 +1092,9 @@ local function enterLane(job, exact)
   notify(lane.queue)
 end
 
+-- What is gathered for its set is not there yet, and keeps it.
 local function isEmpty(lane)
-  return call('EXISTS', lane.key, lane.line) == 0
+  return not zsets[lane.key] and call('EXISTS', lane.key, lane.line) == 0
 end
 
 -- The limits that bound a whole lane; the queue's is looked at before its lanes are.

@@ -69,8 +69,9 @@ local function enterLane(job, exact)
   notify(lane.queue)
 end
 
+-- What is gathered for its set is not there yet, and keeps it.
 local function isEmpty(lane)
-  return call('EXISTS', lane.key, lane.line) == 0
+  return not zsets[lane.key] and call('EXISTS', lane.key, lane.line) == 0
 end
 
 -- The limits that bound a whole lane; the queue's is looked at before its lanes are.
