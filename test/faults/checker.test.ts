@@ -42,6 +42,7 @@ test('a history that kept every promise passes, with its figures', () => {
   const verdict = check(events(good), goodFinal, { limits: { work: 1 } })
   expect(verdict).toEqual({
     violations: [],
+    slowest: 'a',
     figures: {
       asked: 2,
       accepted: 2,

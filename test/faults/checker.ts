@@ -30,6 +30,8 @@ export interface Rules {
 export interface Verdict {
   /** Empty when all is well. */
   readonly violations: readonly string[]
+  /** The job that waited longest for its next run after a death. */
+  readonly slowest: string | undefined
   readonly figures: {
     readonly asked: number
     readonly accepted: number
@@ -71,6 +73,7 @@ export function check(history: readonly Event[], final: Final, rules: Rules = {}
     violations.push(`${duplicates} duplicate runs, but only ${faults.inHand} jobs were in hand at the faults`)
   return {
     violations,
+    slowest: faults.slowest,
     figures: {
       asked: facts.asked.size,
       accepted: facts.accepted.size,
@@ -212,6 +215,7 @@ interface Faults {
   /** Processes that were stopped and went on. */
   readonly stopped: ReadonlySet<number>
   readonly largestPickupMs: number | undefined
+  readonly slowest: string | undefined
 }
 
 /** What each fault hit: runs whose outcome had not been answered. */
@@ -221,10 +225,14 @@ function faultsOf(history: readonly Event[]): Faults {
   const waiting = new Map<string, number>()
   const stopped = new Set<number>()
   let largestPickupMs: number | undefined
+  let slowest: string | undefined
   for (const event of history) {
     if (event.e === 'run') {
       const since = waiting.get(event.id)
-      if (since !== undefined) largestPickupMs = Math.max(largestPickupMs ?? 0, event.at - since)
+      if (since !== undefined && event.at - since >= (largestPickupMs ?? 0)) {
+        largestPickupMs = event.at - since
+        slowest = event.id
+      }
       waiting.delete(event.id)
       held.set(`${event.id} ${event.token}`, event)
     } else if (event.e === 'settled') {
@@ -241,7 +249,7 @@ function faultsOf(history: readonly Event[]): Faults {
       }
     }
   }
-  return { inHand: hit.size, stopped, largestPickupMs }
+  return { inHand: hit.size, stopped, largestPickupMs, slowest }
 }
 
 /** Runs beyond the first and beyond those that follow from an accepted failure. */

@@ -25,6 +25,8 @@ const STOPPED_MS = 5_000
 const STILL_MS = 5_000
 const RECOVERY_MS = 3_000
 const TICK_MS = 100
+/** Beyond the lease and what an outage adds to it: worth a look. */
+const LONG_PICKUP_MS = 2 * LEASE_MS
 
 export const soak: FaultCase = {
   title:
@@ -37,7 +39,8 @@ export const soak: FaultCase = {
     const quiet = await storm.during(QUIET_MS)
     const rough = await storm.during(FAULTS_MS, storm.faults())
     await storm.end()
-    const { figures } = await arena.verdict({ limits: LIMITS, mayRefuse: true })
+    const { figures, slowest } = await arena.verdict({ limits: LIMITS, mayRefuse: true })
+    if ((figures.largestPickupMs ?? 0) > LONG_PICKUP_MS) arena.say(storm.storyOf(slowest))
     const share = (figures.duplicates / figures.ended) * 100
     arena.say(`${share.toFixed(2)} % duplicates`)
     arena.say(`${Math.round(quiet)} jobs/s without faults, ${Math.round(rough)} with them`)
@@ -140,6 +143,26 @@ class Storm {
       }
     }
     return longest
+  }
+
+  /** What happened to a job, and the faults of that time, in milliseconds since it was asked for. */
+  storyOf(job: string | undefined): string {
+    const { history } = this.#arena.fleet
+    const own = history.filter((event) => 'id' in event && event.id === job)
+    const [first] = own
+    const last = own.at(-1)
+    if (first === undefined || last === undefined) return ''
+    const pids = new Set(own.map(({ pid }) => pid))
+    const story = history.filter(
+      (event) =>
+        own.includes(event) ||
+        (event.at >= first.at &&
+          event.at <= last.at &&
+          event.e === 'fault' &&
+          (event.pid === 0 || pids.has(event.pid))),
+    )
+    const lines = story.map(({ at, ...event }) => `\n  ${at - first.at} ${JSON.stringify(event)}`)
+    return `the slowest to be picked up:${lines.join('')}`
   }
 
   #done(): number {
