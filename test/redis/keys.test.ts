@@ -133,11 +133,18 @@ test('a namespace is opened with the number of shards that it has', async () => 
   }
   await open(4)
   for (const shards of [1, 2, 8])
-    await expect(open(shards)).rejects.toMatchObject({ code: 'OPTION_INVALID', details: { path: 'shards' } })
+    await expect(open(shards)).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      details: { path: 'shards' },
+      message: expect.stringContaining('made with shards=4'),
+    })
   await open(4)
   const one = redis(`${server.url}?prefix=whole:`)
   await one.open()
   const spread = redis(`${server.url}?prefix=whole:&shards=4`)
-  await expect(spread.open()).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+  await expect(spread.open()).rejects.toMatchObject({
+    code: 'OPTION_INVALID',
+    message: expect.stringContaining('made with shards=1'),
+  })
   await Promise.all([one.close(), spread.close()])
 })

@@ -45,7 +45,7 @@ const KEYS: { readonly [name: string]: 'hash' | 'zset' | 'list' } = {
 export async function checkKeys(space: Space, shards: number, others: string): Promise<void> {
   const args = [String(LAYOUT_VERSION), String(READABLE_BY), String(shards), ...Object.entries(KEYS).flat()]
   const elsewhere = await space.client.command(others, 'EXISTS', [`${others}meta`])
-  if (elsewhere === 1) throw wrongShards(space, shards === 1 ? 'over shards' : 'over none', shards)
+  if (elsewhere === 1) throw wrongShards(space, await shardsOf(space, others), shards)
   const [answer = '', ...details] = ((await run(space, scripts.open, ...args)) as Buffer[]).map(String)
   if (answer === 'type') {
     const [key, there, wanted] = details
@@ -55,7 +55,7 @@ export async function checkKeys(space: Space, shards: number, others: string): P
       { details: { key } },
     )
   }
-  if (answer === 'shards') throw wrongShards(space, `over ${details[0]} shards`, shards)
+  if (answer === 'shards') throw wrongShards(space, details[0] ?? '', shards)
   if (answer === 'newer')
     throw new OffstageError(
       'STORE_TOO_NEW',
@@ -63,10 +63,14 @@ export async function checkKeys(space: Space, shards: number, others: string): P
     )
 }
 
+async function shardsOf(space: Space, base: string): Promise<string> {
+  return String(await space.client.command(base, 'HGET', [`${base}meta`, 'shards']))
+}
+
 function wrongShards({ namespace }: Space, there: string, shards: number): OffstageError {
   return new OffstageError(
     'OPTION_INVALID',
-    `shards is ${shards}, and the namespace '${namespace}' was spread ${there}; all processes name the same number, and it cannot be changed while there are jobs`,
+    `shards is ${shards}, but the namespace '${namespace}' was made with shards=${there}, which all its processes have to name and which never changes; for another number use another namespace`,
     { details: { path: 'shards' } },
   )
 }

@@ -60,6 +60,9 @@ const PARAMETERS: { readonly [name: string]: (options: Parts, value: string) => 
   },
 }
 
+/** A password that was pasted as it is ends the host where it has a slash. */
+const ENCODE = 'a slash in a user or a password is written as %2F'
+
 /** @throws OPTION_INVALID */
 export function parseUrl(url: string): RedisOptions {
   const found = /^([a-z][a-z+]*):\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?$/i.exec(url)
@@ -114,9 +117,9 @@ function readPath(options: Parts, path: string, { mode, unix }: Scheme): void {
   if (parts.at(-1) === '') parts.pop()
   if (mode === 'sentinel') options.primary = decode(parts.shift() ?? '', 'name of the primary')
   const [db, ...more] = parts
-  if (more.length > 0) throw wrong('its path has too many parts')
+  if (more.length > 0) throw wrong(`its path has too many parts; ${ENCODE}`)
   if (db !== undefined) {
-    if (!/^\d{1,6}$/.test(db)) throw wrong('the database behind the slash is not a number')
+    if (!/^\d{1,6}$/.test(db)) throw wrong(`the database behind the slash is not a number; ${ENCODE}`)
     options.db = Number(db)
   }
 }
