@@ -53,7 +53,8 @@ describe('claiming', () => {
     const alone = kit.count('reserve')
     expect(alone).toBeLessThan(5)
     expect(claims().length).toBeLessThan(40)
-    expect(Math.max(...claims().map(({ max }) => max))).toBe(1_000)
+    // Half of the thousand that are wanted ahead, and what is free.
+    expect(Math.max(...claims().map(({ max }) => max))).toBe(510)
   })
 
   test('a claim that got all it asked for is followed at once by one for the slots that came free meanwhile', async () => {

@@ -10,6 +10,8 @@ import type { Slots } from './slots.ts'
 import type { Waker } from './waker.ts'
 
 const MAX_CLAIM = 1_000
+/** From so many jobs ahead on they come in two halves. */
+const HALVED_FROM = 100
 const POLL_MS = 1_000
 /** Where the broker cannot wake other processes, the poll is all there is. */
 const POLL_UNWOKEN_MS = 200
@@ -126,11 +128,28 @@ export class Fetcher {
     return { queues: this.#queues(), max, leaseMs, worker: this.#env.worker, starting, suspects }
   }
 
+  /**
+   * Claims the next jobs before those that have just come are started, so that the broker works while they run. Called
+   * when an answer has come.
+   */
+  ahead(): void {
+    if (this.#loop.errorsInARow > 0 || this.#ports.slots.waiting === 0) return
+    if (this.#ports.settler.busy || this.#lookAt > this.#env.clock.monotonic()) return
+    const request = this.#request([])
+    // What went wrong is met again, waited out and said by the loop.
+    if (request !== undefined) this.#claim(request).catch(() => this.#loop.nudge())
+  }
+
   async #turn(): Promise<number> {
     const waitMs = this.#lookAt - this.#env.clock.monotonic()
     if (waitMs > 0) return waitMs
     const request = this.#ports.settler.busy ? undefined : this.#request([])
     if (request === undefined) return this.#pollMs
+    await this.#claim(request)
+    return Math.max(0, this.#lookAt - this.#env.clock.monotonic())
+  }
+
+  async #claim(request: ReserveRequest): Promise<void> {
     const sentAt = this.#env.clock.monotonic()
     try {
       const late = (reserved: Reserved): void => this.claimedLate(request, reserved, sentAt)
@@ -139,8 +158,8 @@ export class Fetcher {
       this.claimed(request, undefined, sentAt)
       throw error
     }
+    this.ahead()
     this.#ports.slots.fill()
-    return Math.max(0, this.#lookAt - this.#env.clock.monotonic())
   }
 
   #reactionMs(): number {
@@ -155,14 +174,18 @@ export class Fetcher {
     return jobs.length > 0 && jobs.length < starting ? Math.min(dueMs, LOOK_AGAIN_MS) : dueMs
   }
 
-  /** How many jobs to ask for. With all slots taken and half of what is wanted ahead in hand, there is time. */
+  /**
+   * How many jobs to ask for. With all slots taken and half of what is wanted ahead in hand, there is time; and what is
+   * wanted ahead comes in halves, so that one is on its way while the other runs.
+   */
   #room(): number {
     const { slots, pace } = this.#ports
     const ahead = pace.ahead()
     const free = this.#env.settings.concurrency - slots.running.size - slots.waiting
     const room = free + ahead
     if (room <= 0 || (free <= 0 && room < ahead / 2)) return 0
-    return Math.min(room, MAX_CLAIM)
+    const most = ahead < HALVED_FROM ? MAX_CLAIM : Math.max(0, free) + Math.ceil(ahead / 2)
+    return Math.min(room, MAX_CLAIM, most)
   }
 
   #heldSuspects(settling: readonly Claim[]): number {

@@ -174,6 +174,7 @@ export class Worker {
   }
 
   #answered(): void {
+    this.#fetcher.ahead()
     this.#slots.fill()
     this.#fetcher.nudge()
   }

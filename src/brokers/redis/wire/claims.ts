@@ -7,8 +7,8 @@ import type { Kinds } from './kinds.ts'
 import { SPEC_FLAG } from './layout.ts'
 
 const MOST = 65_535
-/** Characters of a worker's id: its bytes have to fit a length of one byte. */
-const MOST_WORKER = 80
+/** Bytes of a worker's id, since its length is stored in one. */
+const MOST_WORKER = 255
 
 /**
  * @param client whom to tell of work where less is found than was asked for; '' for nobody
@@ -21,11 +21,16 @@ export function packRequest(request: ReserveRequest, client: string, alone: bool
   writer.u8(request.suspects)
   writer.u8(alone ? 1 : 0)
   writer.u48(request.leaseMs)
-  writer.text16(request.worker.slice(0, MOST_WORKER))
+  writer.text16(shortened(request.worker))
   writer.text16(client)
   writer.u16(request.queues.length)
   for (const queue of request.queues) writer.text16(queue)
   return writer.take()
+}
+
+/** The end of a long id is what tells it from others; a character may take three bytes. */
+function shortened(worker: string): string {
+  return Buffer.byteLength(worker) <= MOST_WORKER ? worker : worker.slice(-80)
 }
 
 /** A claim whose record cannot be read, which is to become a dead letter. */
