@@ -56,6 +56,11 @@ test('a history that kept every promise passes, with its figures', () => {
   })
 })
 
+test('a failure that was recorded before its worker died is no pickup', () => {
+  const retried = at(6, { attempt: 2 })
+  expect(check(retried, goodFinal).figures.largestPickupMs).toBe(undefined)
+})
+
 test('a job that was asked for and not answered may be there or not', () => {
   expect(check(without(1), goodFinal).violations).toEqual([])
   const asked: Line = [1, 80, { e: 'asked', id: 'c', task: 'work', hash: 'hc', delayMs: 0 }]

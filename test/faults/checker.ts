@@ -222,15 +222,17 @@ interface Faults {
 function faultsOf(history: readonly Event[]): Faults {
   const held = new Map<string, Of<'run'>>()
   const hit = new Set<string>()
-  const waiting = new Map<string, number>()
+  const waiting = new Map<string, { readonly at: number; readonly attempt: number }>()
   const stopped = new Set<number>()
   let largestPickupMs: number | undefined
   let slowest: string | undefined
   for (const event of history) {
     if (event.e === 'run') {
-      const since = waiting.get(event.id)
-      if (since !== undefined && event.at - since >= (largestPickupMs ?? 0)) {
-        largestPickupMs = event.at - since
+      const died = waiting.get(event.id)
+      // Where it is the next attempt, the failure had been recorded: that is a retry, and stands in line.
+      const pickup = died !== undefined && event.attempt <= died.attempt
+      if (pickup && event.at - died.at >= (largestPickupMs ?? 0)) {
+        largestPickupMs = event.at - died.at
         slowest = event.id
       }
       waiting.delete(event.id)
@@ -241,11 +243,11 @@ function faultsOf(history: readonly Event[]): Faults {
     } else if (event.e === 'fault' && event.kind !== 'go-on') {
       const { kind } = event
       if (kind === 'stop') stopped.add(event.pid)
-      for (const [key, { pid, id }] of held) {
+      for (const [key, { pid, id, attempt }] of held) {
         if (kind !== 'outage' && pid !== event.pid) continue
         hit.add(key)
         if (kind === 'kill' || kind === 'term') held.delete(key)
-        if (kind === 'kill') waiting.set(id, event.at)
+        if (kind === 'kill') waiting.set(id, { at: event.at, attempt })
       }
     }
   }
