@@ -10,6 +10,7 @@ import {
   failed,
   json,
   LONG_LEASE_MS,
+  QUEUE,
   released,
   request,
   retry,
@@ -40,6 +41,19 @@ export const oneHolder: Law = {
         assert.equal(new Set(jobs.map(({ id }) => id)).size, 200, 'a job went to two claimers')
         assert.equal(new Set(jobs.map(({ token }) => token)).size, 200, 'a token was given twice')
         assert.deepEqual(await context.claimIds({ max: 5 }), [])
+      },
+    },
+    {
+      name: 'a claim that names a queue twice gets each of its jobs once',
+      async run(context) {
+        await context.enqueue(...specs(10, 'job'))
+        const queues = [QUEUE, 'other', QUEUE]
+        const first = await context.claimIds({ queues, max: 6 })
+        const second = await context.claimIds({ queues, max: 6 })
+        assert.deepEqual([first.length, second.length], [6, 4])
+        assert.equal(new Set([...first, ...second]).size, 10, 'a job was claimed twice')
+        const line = (await context.broker.queues()).find(({ queue }) => queue === QUEUE)
+        assert.deepEqual([line?.counts.ready, line?.counts.active], [0, 10])
       },
     },
     {

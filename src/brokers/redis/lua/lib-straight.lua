@@ -10,7 +10,16 @@ local function readRequest(text)
   request.max, request.starting, request.suspects, request.alone, request.leaseMs, request.worker, request.client,
     number, at = unpackFrom('>I2I2BBI6I2c0I2c0I2', text)
   request.alone = request.alone == 1
-  for i = 1, number do request.queues[i], at = unpackFrom('>I2c0', text, at) end
+  local named = {}
+  for _ = 1, number do
+    local queue
+    queue, at = unpackFrom('>I2c0', text, at)
+    -- One that is named twice is one: what was seen at its head is not there a second time.
+    if not named[queue] then
+      named[queue] = true
+      request.queues[#request.queues + 1] = queue
+    end
+  end
   if request.leaseMs > longestLease then call('HSET', B .. 'meta', 'lease', request.leaseMs) end
   return request
 end
