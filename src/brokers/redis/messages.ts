@@ -31,8 +31,8 @@ export class Messages {
   readonly #space: Space
   readonly #signals: Signals
   readonly #clock: Clock
-  /** Broker time of the last answer that told it, and the monotonic time of that answer. */
-  #known: { readonly now: number; readonly at: number } | undefined
+  /** What is to be added to the monotonic clock for broker time, as far as answers have told. Never too little. */
+  #offset: number | undefined
 
   constructor(space: Space, signals: Signals, clock: Clock) {
     this.#space = space
@@ -47,17 +47,20 @@ export class Messages {
   }
 
   async reserve(request: ReserveRequest): Promise<Reserved> {
-    const [packed, sentAt] = await this.#packed(request)
+    const [packed, mark] = await this.#packed(request)
+    const leftAt = this.#clock.monotonic()
     const reply = await run(this.#space, scripts.reserve, packed)
-    return this.#reserved(request, reply, sentAt)
+    return this.#reserved(request, reply, mark, leftAt)
   }
 
   async settle({ outcomes, started = [], next }: SettleRequest): Promise<Settled> {
-    const [packed, sentAt] = next === undefined ? ['', 0] : await this.#packed(next)
+    const [packed, mark] = next === undefined ? ['', 0] : await this.#packed(next)
+    const leftAt = this.#clock.monotonic()
     const reply = await run(this.#space, scripts.settle, packOutcomes(started, outcomes), packed)
     const [letters, claims] = reply as [Buffer, unknown]
     const answers = Array.from(letters, (letter) => (letter === OK ? 'ok' : 'lost'))
-    return next === undefined ? { answers } : { answers, next: await this.#reserved(next, claims, sentAt) }
+    if (next === undefined) return { answers }
+    return { answers, next: await this.#reserved(next, claims, mark, leftAt) }
   }
 
   async extend(leases: readonly HeldLease[], leaseMs: number): Promise<readonly ExtendAnswer[]> {
@@ -68,7 +71,7 @@ export class Messages {
   }
 
   async maintain(): Promise<MaintainReport> {
-    const sentAt = this.#known === undefined ? 0 : this.#now(this.#known)
+    const sentAt = this.#offset === undefined ? 0 : this.#clock.monotonic() + this.#offset
     const outageMs = Math.ceil(this.#space.client.takeOutageMs())
     const reply = await run(this.#space, scripts.maintain, String(outageMs), String(Math.floor(sentAt)))
     const [promoted, reclaimed, expired, pruned, spread, more, nextDueInMs] = reply as [
@@ -91,17 +94,22 @@ export class Messages {
     return [packRequest(request, client, this.#signals.isAlone(request.queues)), this.#signals.mark()]
   }
 
-  async #reserved(request: ReserveRequest, reply: unknown, sentAt: number): Promise<Reserved> {
+  async #reserved(request: ReserveRequest, reply: unknown, mark: number, leftAt: number): Promise<Reserved> {
     const { unreadable, drained, ...reserved } = readClaims(reply, this.#space.kinds)
-    this.#known = { now: reserved.now, at: this.#clock.monotonic() }
-    if (drained) this.#signals.drained(request.queues, sentAt)
+    this.#reckon(reserved.now, leftAt)
+    if (drained) this.#signals.drained(request.queues, mark)
     else this.#signals.undrained(request.queues)
     if (unreadable.length > 0) await this.#bury(unreadable)
     return reserved
   }
 
-  #now({ now, at }: { readonly now: number; readonly at: number }): number {
-    return now + this.#clock.monotonic() - at
+  /**
+   * The server said `now` at some time between `leftAt` and this moment. A process that stood still reads an answer late,
+   * which is no reason to take its server for one that was away: what may still be right is kept.
+   */
+  #reckon(now: number, leftAt: number): void {
+    const [least, most] = [now - this.#clock.monotonic(), now - leftAt]
+    if (this.#offset === undefined || this.#offset < least || this.#offset > most) this.#offset = most
   }
 
   /** What cannot be read ends as a dead letter; if that is lost on the way, its lease runs out and it comes here again. */
