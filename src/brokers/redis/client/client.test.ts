@@ -547,7 +547,8 @@ describe.skipIf(redisServerMissing())('a server of its own', () => {
     const missing = await failureOf(make(`${url}?ca=${dir}/none.pem`).open())
     expect(missing).toMatchObject({ code: 'OPTION_INVALID' })
     const plain = await privateServer()
-    expect((await failureOf(make(`rediss://localhost:${plain.port}`).open())).code).toBe('BROKER_UNAVAILABLE')
+    const mistaken = await failureOf(make(`rediss://localhost:${plain.port}`).open())
+    expect(mistaken).toMatchObject({ code: 'BROKER_UNAVAILABLE', message: expect.stringContaining('TLS') })
   })
 
   test('over a Unix socket', async () => {

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 import { resolve } from 'node:path'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
 import { OffstageError } from '../../../errors/error.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { type Access, type Address, invalid, nameOf, type TlsOptions } from '../options.ts'
@@ -172,13 +172,12 @@ export async function finishConnect(
     socket()?.destroy()
   }
   const where = nameOf(address)
-  const late = (): void =>
-    end(
-      unavailable(`Redis at ${where} cannot be reached: no answer within ${timeoutMs} ms (ETIMEDOUT)`, {
-        server: where,
-        reason: 'ETIMEDOUT',
-      }),
-    )
+  const late = (): void => {
+    // A port that speaks no TLS takes the greeting for the beginning of a command, and waits for the rest.
+    const advice = socket() instanceof TLSSocket ? '; does this port speak TLS?' : ''
+    const message = `Redis at ${where} cannot be reached: no answer within ${timeoutMs} ms (ETIMEDOUT)${advice}`
+    end(unavailable(message, { server: where, reason: 'ETIMEDOUT' }))
+  }
   const timer = clock.schedule(timeoutMs, late)
   const abort = (): void => end(unavailable('the connection was not wanted any more'))
   signal.addEventListener('abort', abort, { once: true })
