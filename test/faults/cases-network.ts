@@ -39,7 +39,6 @@ export const networkCases: readonly FaultCase[] = [
     async run({ fleet, net, marks, verdict }) {
       const { proxy, url } = await net()
       await fleet.worker({ concurrency: 4, lease: LEASE_MS }, { broker: url })
-      // Whoever may take what the other lost. It works for too long to take it before.
       for (const [round, lose] of ['reply', 'request'].entries()) {
         const eaten =
           lose === 'reply' ? proxy.dropNextReply(...marks.settle) : proxy.dropNextRequest(...marks.settle)
