@@ -1506,7 +1506,12 @@ local function letGo(job)
     if other then
       if call('HINCRBY', B .. 'needs', id, -1) <= 0 then
         call('HDEL', B .. 'needs', id)
-        if other.state >= SUCCEEDED then zset(B .. 'prunes', id, other.endedAt + keptMs(other, other.state)) end
+        if not other.damaged and other.state >= SUCCEEDED then
+          zset(B .. 'prunes', id, other.endedAt + keptMs(other, other.state))
+        else
+          -- Whoever stands there has ended: nobody is to be told.
+          call('DEL', B .. 'deps:' .. id)
+        end
       end
     end
   end
@@ -1759,6 +1764,50 @@ local function addAttempt(job, outcome, startedAt, err, endedAt)
   job.attemptCount = job.attemptCount + 1
 end
 
+-- Unique key, workflow, search fields, dependencies, retention of a job.
+local function linksOf(job)
+  if job.links then return job.links end
+  local links = {}
+  local text, at = job.linksText or '', 1
+  while at <= #text do
+    local letter = string.sub(text, at, at)
+    at = at + 1
+    if letter == 'u' then
+      local during
+      during, links.unique, at = unpackFrom('>BI2c0', text, at)
+      links.whileWaiting = during == 2
+    elseif letter == 'w' then
+      local staged
+      staged, links.workflow, at = unpackFrom('>BI2c0', text, at)
+      links.staged = staged == 1
+    elseif letter == 's' then
+      local count
+      count, at = unpackFrom('>B', text, at)
+      links.search = {}
+      for i = 1, count do
+        local field, value
+        field, value, at = unpackFrom('>I2c0I2c0', text, at)
+        links.search[i] = field .. '=' .. value
+      end
+    elseif letter == 'a' then
+      local count
+      count, at = unpackFrom('>I2', text, at)
+      links.after = {}
+      for i = 1, count do
+        local when, id
+        when, id, at = unpackFrom('>BI2c0', text, at)
+        links.after[i] = { id = id, when = when }
+      end
+    else
+      local succeeded, failed, cancelled
+      succeeded, failed, cancelled, links.maxCrashes, at = unpackFrom('>I7I7I7I2', text, at)
+      links.kept = { [SUCCEEDED] = succeeded, [FAILED] = failed, [CANCELLED] = cancelled }
+    end
+  end
+  job.links = links
+  return links
+end
+
 local function parse(id, spec, live)
   local job = newJob(id, spec)
   local form = live and string.byte(live, 1)
@@ -1785,6 +1834,7 @@ local function parse(id, spec, live)
     job.settledKind, job.settledToken, job.claimedAt, job.depsLeft = settledKind, settledToken, claimedAt, depsLeft
     job.worker, job.error, job.progress, job.attemptCount, job.attempts = worker, err, progress, attemptCount, attempts
     job.result = result
+    if not STATE[state] then error('there is no such state') end
     if flags ~= 0 then
       job.begun, job.suspect, job.cancelling = has(flags, BEGUN), has(flags, SUSPECT), has(flags, CANCELLING)
       job.holdsKey, job.started, job.logs = has(flags, HOLDS_KEY), has(flags, STARTED), has(flags, LOGS)
@@ -1794,6 +1844,8 @@ local function parse(id, spec, live)
     -- A new job with a unique key holds it.
     job.holdsKey = string.sub(job.linksText, 1, 1) == 'u'
   end
+  -- Here, where what cannot be read is told as damaged.
+  if job.linksText then linksOf(job) end
   return job
 end
 
@@ -1852,50 +1904,6 @@ beforeFlush[#beforeFlush + 1] = function()
       job.attemptCount, #job.attempts, job.attempts, #job.result, job.result))
   end
   for job in pairs(dirty) do dirty[job] = nil end
-end
-
--- Unique key, workflow, search fields, dependencies, retention of a job; read when first asked for.
-local function linksOf(job)
-  if job.links then return job.links end
-  local links = {}
-  local text, at = job.linksText or '', 1
-  while at <= #text do
-    local letter = string.sub(text, at, at)
-    at = at + 1
-    if letter == 'u' then
-      local during
-      during, links.unique, at = unpackFrom('>BI2c0', text, at)
-      links.whileWaiting = during == 2
-    elseif letter == 'w' then
-      local staged
-      staged, links.workflow, at = unpackFrom('>BI2c0', text, at)
-      links.staged = staged == 1
-    elseif letter == 's' then
-      local count
-      count, at = unpackFrom('>B', text, at)
-      links.search = {}
-      for i = 1, count do
-        local field, value
-        field, value, at = unpackFrom('>I2c0I2c0', text, at)
-        links.search[i] = field .. '=' .. value
-      end
-    elseif letter == 'a' then
-      local count
-      count, at = unpackFrom('>I2', text, at)
-      links.after = {}
-      for i = 1, count do
-        local when, id
-        when, id, at = unpackFrom('>BI2c0', text, at)
-        links.after[i] = { id = id, when = when }
-      end
-    else
-      local succeeded, failed, cancelled
-      succeeded, failed, cancelled, links.maxCrashes, at = unpackFrom('>I7I7I7I2', text, at)
-      links.kept = { [SUCCEEDED] = succeeded, [FAILED] = failed, [CANCELLED] = cancelled }
-    end
-  end
-  job.links = links
-  return links
 end
 
 local function keptMs(job, state)

@@ -151,7 +151,12 @@ local function letGo(job)
     if other then
       if call('HINCRBY', B .. 'needs', id, -1) <= 0 then
         call('HDEL', B .. 'needs', id)
-        if other.state >= SUCCEEDED then zset(B .. 'prunes', id, other.endedAt + keptMs(other, other.state)) end
+        if not other.damaged and other.state >= SUCCEEDED then
+          zset(B .. 'prunes', id, other.endedAt + keptMs(other, other.state))
+        else
+          -- Whoever stands there has ended: nobody is to be told.
+          call('DEL', B .. 'deps:' .. id)
+        end
       end
     end
   end
