@@ -33,6 +33,7 @@ const schemes: { readonly [scheme: string]: Make } = {
   },
   redis: openRedis,
   rediss: openRedis,
+  'redis+unix': openRedis,
   'redis+sentinel': openRedis,
   'rediss+sentinel': openRedis,
   'redis+cluster': openRedis,

@@ -126,11 +126,18 @@ test('another key in our place is named, and left as it is', async () => {
 })
 
 test('a namespace is opened with the number of shards that it has', async () => {
-  const open = async (shards: number): Promise<void> => {
+  const open = async (
+    shards: number,
+    act = async (_: Broker): Promise<unknown> => undefined,
+  ): Promise<void> => {
     const spread = redis(`${server.url}?prefix=spread:&shards=${shards}`)
     await spread.open()
+    await act(spread)
     await spread.close()
   }
+  await open(2, (broker) => broker.list({}))
+  expect(await client.command('', 'KEYS', ['spread:*'])).toEqual([])
+  await open(4, (broker) => broker.enqueue(specs(40, 'job').map((job) => [job])))
   await open(4)
   for (const shards of [1, 2, 8])
     await expect(open(shards)).rejects.toMatchObject({
@@ -141,6 +148,7 @@ test('a namespace is opened with the number of shards that it has', async () => 
   await open(4)
   const one = redis(`${server.url}?prefix=whole:`)
   await one.open()
+  await one.enqueue([[spec({ id: 'job' })]])
   const spread = redis(`${server.url}?prefix=whole:&shards=4`)
   await expect(spread.open()).rejects.toMatchObject({
     code: 'OPTION_INVALID',

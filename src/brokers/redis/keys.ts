@@ -43,10 +43,11 @@ const KEYS: { readonly [name: string]: 'hash' | 'zset' | 'list' } = {
  * @throws STORE_KEY_TAKEN, STORE_TOO_NEW, OPTION_INVALID
  */
 export async function checkKeys(space: Space, shards: number, others: string): Promise<void> {
-  const args = [String(LAYOUT_VERSION), String(READABLE_BY), String(shards), ...Object.entries(KEYS).flat()]
   const elsewhere = await space.client.command(others, 'EXISTS', [`${others}meta`])
   if (elsewhere === 1) throw wrongShards(space, await shardsOf(space, others), shards)
-  const [answer = '', ...details] = ((await run(space, scripts.open, ...args)) as Buffer[]).map(String)
+  const [answer = '', ...details] = (
+    (await run(space, scripts.open, ...argsOf(shards, false))) as Buffer[]
+  ).map(String)
   if (answer === 'type') {
     const [key, there, wanted] = details
     throw new OffstageError(
@@ -61,6 +62,16 @@ export async function checkKeys(space: Space, shards: number, others: string): P
       'STORE_TOO_NEW',
       `the namespace '${space.namespace}' can only be read by versions that know layout ${details[0]}; this one knows ${LAYOUT_VERSION}. Update the library.`,
     )
+}
+
+/** Notes the version of the layout and the number of shards, where nobody has. */
+export async function noteLayout(space: Space, shards: number): Promise<void> {
+  await run(space, scripts.open, ...argsOf(shards, true))
+}
+
+function argsOf(shards: number, noting: boolean): string[] {
+  const versions = [String(LAYOUT_VERSION), String(READABLE_BY)]
+  return [...versions, String(shards), noting ? '1' : '0', ...Object.entries(KEYS).flat()]
 }
 
 async function shardsOf(space: Space, base: string): Promise<string> {

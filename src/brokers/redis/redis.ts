@@ -32,7 +32,7 @@ import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord, JobSpec } from '../../job/record.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { createRedisClient, type RedisClient } from './client/client.ts'
-import { checkKeys } from './keys.ts'
+import { checkKeys, noteLayout } from './keys.ts'
 import { Messages } from './messages.ts'
 import { type RedisOptions, readOptions } from './options.ts'
 import * as records from './records.ts'
@@ -104,6 +104,7 @@ export class RedisBroker implements Broker {
   readonly #signals: Signals
   readonly #messages: Messages
   #opening: Promise<void> | undefined
+  #noting: Promise<void> | undefined
   #state: 'new' | 'open' | 'closed' = 'new'
 
   constructor({ client, release, base, namespace, clock, shards = 1, others = `${base}/` }: Shard) {
@@ -158,7 +159,12 @@ export class RedisBroker implements Broker {
   // ── the message half ───────────────────────────────────────────────────────────────────────────────────────────
 
   async enqueue(groups: readonly (readonly JobSpec[])[]): Promise<readonly GroupAnswer[]> {
-    this.#opened()
+    const space = this.#opened()
+    this.#noting ??= noteLayout(space, this.#shards)
+    // On the same connection before the jobs; whoever only looks leaves nothing behind.
+    this.#noting.catch(() => {
+      this.#noting = undefined
+    })
     return this.#messages.enqueue(groups)
   }
 

@@ -86,6 +86,10 @@ export function fromReply(error: unknown, { server, what, key, access }: Circums
     return make('BROKER_IS_CLUSTER', `${where} is a node of a cluster; write redis+cluster:// in the URL`)
   if (/cluster support disabled/.test(said))
     return make('BROKER_NOT_CLUSTER', `${where} is not a node of a cluster; write redis:// in the URL`)
+  if (/DB index is out of range/.test(said))
+    return make('OPTION_INVALID', `db names a database that ${where} does not have: ${said}`)
+  if (/unknown command '?SENTINEL/i.test(said))
+    return make('BROKER_MASTER_UNKNOWN', `${where} is no sentinel; write redis:// in the URL for a server`)
   if (PASSING.has(reply) || /non local key in a cluster node/.test(said))
     return make('BROKER_UNAVAILABLE', `${where} cannot run ${what} now: ${said}`)
   switch (CODES[reply]) {
