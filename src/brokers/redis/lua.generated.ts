@@ -2635,14 +2635,14 @@ local most = max(spreadCount, promoted, reclaimed, expired, pruned)
 sendSignals()
 return { promoted, reclaimed, expired, pruned, spreadCount, (undelivered or compacting or most >= STEP) and 1 or 0,
   nextAt and max(0, math.ceil(nextAt - now)) or -1 }`,
-  open: `for i = 4, #ARGV, 2 do
+  open: `for i = 5, #ARGV, 2 do
   local there = redis.call('TYPE', KEYS[1] .. ARGV[i]).ok
   if there ~= 'none' and there ~= ARGV[i + 1] then return { 'type', KEYS[1] .. ARGV[i], there, ARGV[i + 1] } end
 end
 local version, readableBy, shards = unpack(redis.call('HMGET', KEYS[1] .. 'meta', 'version', 'readable-by', 'shards'))
 if shards and shards ~= ARGV[3] then return { 'shards', shards } end
 if tonumber(readableBy or 0) > tonumber(ARGV[1]) then return { 'newer', readableBy } end
-if tonumber(version or 0) < tonumber(ARGV[1]) then
+if ARGV[4] == '1' and tonumber(version or 0) < tonumber(ARGV[1]) then
   redis.call('HSET', KEYS[1] .. 'meta', 'version', ARGV[1], 'readable-by', ARGV[2], 'shards', ARGV[3])
 end
 return { 'ok' }`,
