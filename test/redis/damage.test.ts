@@ -90,3 +90,28 @@ test('nothing is left of a list of those who wait when all of them were cancelle
   await broker.settle({ outcomes: jobs.map((job) => succeeded(job)) })
   await broker.close()
 })
+
+test('a record of which bytes are missing is shown as far as it goes, and the others beside it', async () => {
+  const broker = await opened('shown')
+  await broker.enqueue([[spec({ id: 'bad', priority: 7 })], [spec({ id: 'good' })]])
+  const { jobs } = await broker.reserve(request({ max: 1 }))
+  await broker.settle({ outcomes: jobs.map((job) => succeeded(job)) })
+  const key = 'shown:{default}:live'
+  const bytes = (await client.command('', 'HGET', [key, 'bad'])) as Buffer
+  for (const length of [0, 1, 20, bytes.length - 1]) {
+    await client.command('', 'HSET', [key, 'bad', bytes.subarray(0, length)])
+    const shown = (await broker.get(['bad', 'good'])).map((record) => record?.id)
+    expect(shown).toEqual(['bad', 'good'])
+    expect((await broker.list({ states: ['ready'] })).jobs.map(({ id }) => id)).toContain('good')
+  }
+  await broker.close()
+})
+
+test('an active job whose record is damaged is shown too', async () => {
+  const broker = await opened('active')
+  await broker.enqueue([[spec({ id: 'bad' })]])
+  await broker.reserve(request({ max: 1 }))
+  await client.command('', 'HSET', ['active:{default}:jobs', 'bad', 'damaged'])
+  expect((await broker.get(['bad']))[0]).toMatchObject({ state: 'active', lease: { until: 0 } })
+  await broker.close()
+})

@@ -6,8 +6,8 @@ import { type ReadSpec, readPayload, readSpec } from './claims.ts'
 import type { Kinds } from './kinds.ts'
 import { LIVE_FLAG, outcomeKinds, reasonName, stateName } from './layout.ts'
 
-/** What was asked, what became of it, the end of its lease. */
-export type RecordRow = readonly [spec: Buffer, live: Buffer | null, leaseUntil: Buffer | null]
+/** What was asked, what became of it, the end of its lease; none for damaged ones. */
+export type RecordRow = readonly [spec: Buffer, live: Buffer | null, leaseUntil?: Buffer | null]
 
 /** The first byte of the two short forms. */
 const FIRST_CLAIM = 129
@@ -16,7 +16,7 @@ const FIRST_SUCCESS = 130
 type Draft = { -readonly [K in keyof JobRecord]?: JobRecord[K] | undefined }
 
 export function readRecord(id: string, row: RecordRow, kinds: Kinds, namespace: string): JobRecord {
-  const [specBytes, live, leaseUntil] = row
+  const [specBytes, live, leaseUntil = null] = row
   const spec = readSpec(specBytes) ?? readHead(specBytes)
   const kind = kinds.get(spec.kind)
   const { retention = defaultRetention, maxCrashes = defaultMaxCrashes, ...others } = spec.rare ?? {}
@@ -43,10 +43,19 @@ export function readRecord(id: string, row: RecordRow, kinds: Kinds, namespace: 
     attempts: [],
     ...others,
   }
-  if (live !== null) readLive(record, live, leaseUntil)
+  if (live !== null) readWhatIsLeft(() => readLive(record, live, leaseUntil))
   for (const key of Object.keys(record) as (keyof JobRecord)[])
     if (record[key] === undefined) delete record[key]
   return record as JobRecord
+}
+
+/** Of damaged bytes what stands before the damage is shown, and the other records of the call are. */
+function readWhatIsLeft(read: () => void): void {
+  try {
+    read()
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error
+  }
 }
 
 /** What is left to show of damaged bytes. */
