@@ -19,6 +19,9 @@ const trouble = (error: unknown): void =>
     e: 'trouble',
     what: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
   })
+// Whoever started it has died.
+process.stdin.on('end', () => process.exit(1)).resume()
+process.stdin.unref()
 process.on('unhandledRejection', trouble)
 process.on('uncaughtException', trouble)
 

@@ -238,7 +238,8 @@ export class Fleet {
   /** Resolves when the process has its broker's library loaded; what it then does, the history tells. */
   async #start(orders: Orders): Promise<Process> {
     const spawned = spawn(process.execPath, ['--import', 'tsx', child, JSON.stringify(orders)], {
-      stdio: ['ignore', 'inherit', 'inherit'],
+      // The pipe tells it when this process is gone, however it went.
+      stdio: ['pipe', 'inherit', 'inherit'],
     })
     const { pid } = spawned
     if (pid === undefined) throw new Error('a process could not be started')
