@@ -115,3 +115,17 @@ test('an active job whose record is damaged is shown too', async () => {
   expect((await broker.get(['bad']))[0]).toMatchObject({ state: 'active', lease: { until: 0 } })
   await broker.close()
 })
+
+test('an active job whose record is damaged is not counted as active for ever', async () => {
+  const broker = await opened('counted')
+  await broker.enqueue([[spec({ id: 'bad' })]])
+  await broker.reserve(request({ max: 1, leaseMs: 1 }))
+  await client.command('', 'HSET', ['counted:{default}:jobs', 'bad', 'damaged'])
+  const active = async (): Promise<unknown> => {
+    await broker.maintain()
+    const queues = await broker.queues()
+    return [queues.map(({ counts }) => counts.active), (await broker.get(['bad']))[0]?.state]
+  }
+  await expect.poll(active).toEqual([[0, 0], 'failed'])
+  await broker.close()
+})

@@ -7,6 +7,11 @@ local UNREADABLE = '{"name":"OffstageError","message":"the stored fields of the 
 local function forget(id, live)
   local all = call('HGETALL', B .. 'kinds')
   local state = live and string.byte(live, 1)
+  if state == FIRST_CLAIM and #live >= 30 then
+    -- What was asked is noted there too, up to the kind.
+    local kind = unpackFrom('>I2', live, 29)
+    activeMoved[kind] = (activeMoved[kind] or 0) - 1
+  end
   for i = 1, #all, 2 do
     if tonumber(all[i]) then
       if STATE[state] then zset(B .. 'in:' .. STATE[state] .. ':' .. all[i], id, false) end
