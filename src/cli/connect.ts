@@ -82,11 +82,14 @@ export async function withUrl<T>(
 
 /**
  * Loads the entry, puts the broker of `--broker` under its app where that is given, runs `use`, and closes the app.
+ *
+ * @param patiently opens that broker; default at the first try
  */
 export async function withEntry<T>(
   context: CommandContext,
   paths: readonly string[],
   use: (entry: Entry) => Promise<T>,
+  patiently: (open: () => Promise<Broker>) => Promise<Broker> = (open) => open(),
 ): Promise<T> {
   const { settings, io } = context
   // The app reads the environment by itself and knows no config file: what that names must reach it before it is made.
@@ -95,7 +98,7 @@ export async function withEntry<T>(
   const { loadEntry } = await import('./entry.ts')
   const entry = await loadEntry(paths)
   const own = await settings.at('option', 'broker')
-  const replaced = own === undefined ? undefined : await replaceBroker(context, entry.app, own)
+  const replaced = own === undefined ? undefined : await replaceBroker(context, entry.app, own, patiently)
   try {
     await checkNamespace(context, entry.app)
     return await use(entry)
@@ -106,13 +109,19 @@ export async function withEntry<T>(
 }
 
 /** The option wins over what the code names. */
-async function replaceBroker(context: CommandContext, app: App, named: Setting): Promise<Broker> {
+async function replaceBroker(
+  context: CommandContext,
+  app: App,
+  named: Setting,
+  patiently: (open: () => Promise<Broker>) => Promise<Broker>,
+): Promise<Broker> {
   const [{ linkOf }, { systemClock }] = await Promise.all([
     import('../app/app.ts'),
     import('../runtime/clock.ts'),
   ])
   const link = linkOf(app)
-  const broker = await openUrl(context, await urlTarget(context, named))
+  const target = await urlTarget(context, named)
+  const broker = await patiently(() => openUrl(context, target))
   link.exchange({ broker, clock: systemClock })
   return broker
 }

@@ -1,7 +1,9 @@
 // offstage worker: runs the jobs of the tasks that modules export, until a signal drains it.
 import { resolve } from 'node:path'
 import type { AppWorker } from '../../app/worker.ts'
+import { hasCode } from '../../errors/error.ts'
 import { type ChannelMessages, subscribe } from '../../runtime/channels.ts'
+import { sleep, systemClock } from '../../runtime/clock.ts'
 import { formatMs } from '../../runtime/durations.ts'
 import { withEntry } from '../connect.ts'
 import type { Entry } from '../entry.ts'
@@ -12,6 +14,9 @@ import { type EndSignal, endCodes, onSignals } from '../signals.ts'
 import type { CommandContext, CommandSpec, OptionSpecs } from '../spec.ts'
 import { onSupervisor } from '../supervision.ts'
 import { plain, plural } from '../text.ts'
+
+const FIRST_BACKOFF_MS = 500
+const MAX_BACKOFF_MS = 10_000
 
 /** Shared with `dev`, which hands them on. */
 export const workerOptions: OptionSpecs = {
@@ -42,6 +47,7 @@ export const spec: CommandSpec = {
     'Runs every task that the modules export, else all tasks of the app that they export.',
     'SIGINT or SIGTERM drains: nothing more is claimed, running jobs may end within the grace, the rest is given back,',
     'and it exits 0. A second signal ends it at once (130 or 143); what it held runs elsewhere after the lease.',
+    'A broker that is away is waited for, at the start and later.',
   ],
   options: {
     ...workerOptions,
@@ -62,18 +68,33 @@ export async function run(context: CommandContext): Promise<number> {
   const stopListening = ending.listen()
   const stopLines = printAttempts(out, args.has('verbose'))
   try {
-    return await withEntry(context, paths, async (entry) => {
+    const work = async (entry: Entry): Promise<number> => {
       const worker = entry.app.worker({ tasks: entry.tasks, ...(await optionsOf(context)) })
-      if (!ending.asked) await worker.start()
+      if (!ending.asked) await patiently(ending, out, () => worker.start())
       if (!ending.asked) await announce(context, entry, worker)
       await ending.wait()
       await worker.stop()
       out.note('offstage worker stopped')
       return exitCodes.ok
-    })
+    }
+    return await withEntry(context, paths, work, (open) => patiently(ending, out, open))
   } finally {
     stopLines()
     stopListening()
+  }
+}
+
+/** A broker that is away at the start is waited for, as it is later; until the worker is told to end. */
+async function patiently<T>(ending: Ending, out: Output, act: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await act()
+    } catch (error) {
+      if (ending.asked || !(error instanceof Error) || !hasCode(error, 'BROKER_UNAVAILABLE')) throw error
+      const waitMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(tries, 10))
+      out.always(`offstage worker: ${plain(error.message)}; trying again in ${formatMs(waitMs)}`)
+      await Promise.race([ending.wait(), sleep(systemClock, waitMs, { ref: true })])
+    }
   }
 }
 
