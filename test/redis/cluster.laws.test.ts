@@ -3,9 +3,12 @@ import { afterAll } from 'vitest'
 import { testLaws } from '../support/law-tests.ts'
 import { redisHarness } from '../support/redis-harness.ts'
 import { startCluster } from '../support/redis-server.ts'
+import { hasRedis } from '../support/redis-tests.ts'
 
-const cluster = await startCluster()
-const { url } = cluster
-testLaws(await redisHarness({ name: 'a cluster, on one node', url }))
-testLaws(await redisHarness({ name: 'a cluster, spread over eight shards', url, options: { shards: 8 } }))
-afterAll(() => cluster.stop())
+if (hasRedis()) {
+  const cluster = await startCluster()
+  const { url } = cluster
+  testLaws(await redisHarness({ name: 'a cluster, on one node', url }))
+  testLaws(await redisHarness({ name: 'a cluster, spread over eight shards', url, options: { shards: 8 } }))
+  afterAll(() => cluster.stop())
+}

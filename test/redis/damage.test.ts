@@ -1,11 +1,12 @@
 // Values that somebody has damaged: they end as dead letters, and nothing else is held up by them.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Broker } from '../../src/broker/contract.ts'
 import { createRedisClient, type RedisClient } from '../../src/brokers/redis/client/client.ts'
 import { readOptions } from '../../src/brokers/redis/options.ts'
 import { redis } from '../../src/brokers/redis/redis.ts'
 import { request, spec, succeeded } from '../../src/laws/factories.ts'
 import { type RedisServer, startRedis } from '../support/redis-server.ts'
+import { redisTest } from '../support/redis-tests.ts'
 
 let server: RedisServer
 let client: RedisClient
@@ -37,7 +38,7 @@ async function damage(
   await client.command('', 'HSET', [key, id, bytes])
 }
 
-test('a job whose dependency is damaged ends like any other', async () => {
+redisTest('a job whose dependency is damaged ends like any other', async () => {
   const broker = await opened('needed')
   await broker.enqueue([[spec({ id: 'a' })], [spec({ id: 'b', after: [{ id: 'a', when: 'succeeded' }] })]])
   const { jobs: first } = await broker.reserve(request())
@@ -48,7 +49,7 @@ test('a job whose dependency is damaged ends like any other', async () => {
   await broker.close()
 })
 
-test('links that cannot be read are told at the claim, and do not stop upkeep', async () => {
+redisTest('links that cannot be read are told at the claim, and do not stop upkeep', async () => {
   const broker = await opened('links')
   const search = { to: 'ada' }
   await broker.enqueue([[spec({ id: 'one', search })], [spec({ id: 'two', search })], [spec({ id: 'good' })]])
@@ -70,7 +71,7 @@ test('links that cannot be read are told at the claim, and do not stop upkeep', 
   await broker.close()
 })
 
-test('a state that there is not is damage', async () => {
+redisTest('a state that there is not is damage', async () => {
   const broker = await opened('state')
   await broker.enqueue([[spec({ id: 'bad', priority: 7 })], [spec({ id: 'good' })]])
   await broker.reserve(request({ max: 1 }))
@@ -81,7 +82,7 @@ test('a state that there is not is damage', async () => {
   await broker.close()
 })
 
-test('nothing is left of a list of those who wait when all of them were cancelled', async () => {
+redisTest('nothing is left of a list of those who wait when all of them were cancelled', async () => {
   const broker = await opened('gone')
   await broker.enqueue([[spec({ id: 'a' })], [spec({ id: 'b', after: [{ id: 'a', when: 'ended' }] })]])
   await broker.cancel({ ids: ['b'] })
@@ -91,23 +92,26 @@ test('nothing is left of a list of those who wait when all of them were cancelle
   await broker.close()
 })
 
-test('a record of which bytes are missing is shown as far as it goes, and the others beside it', async () => {
-  const broker = await opened('shown')
-  await broker.enqueue([[spec({ id: 'bad', priority: 7 })], [spec({ id: 'good' })]])
-  const { jobs } = await broker.reserve(request({ max: 1 }))
-  await broker.settle({ outcomes: jobs.map((job) => succeeded(job)) })
-  const key = 'shown:{default}:live'
-  const bytes = (await client.command('', 'HGET', [key, 'bad'])) as Buffer
-  for (const length of [0, 1, 20, bytes.length - 1]) {
-    await client.command('', 'HSET', [key, 'bad', bytes.subarray(0, length)])
-    const shown = (await broker.get(['bad', 'good'])).map((record) => record?.id)
-    expect(shown).toEqual(['bad', 'good'])
-    expect((await broker.list({ states: ['ready'] })).jobs.map(({ id }) => id)).toContain('good')
-  }
-  await broker.close()
-})
+redisTest(
+  'a record of which bytes are missing is shown as far as it goes, and the others beside it',
+  async () => {
+    const broker = await opened('shown')
+    await broker.enqueue([[spec({ id: 'bad', priority: 7 })], [spec({ id: 'good' })]])
+    const { jobs } = await broker.reserve(request({ max: 1 }))
+    await broker.settle({ outcomes: jobs.map((job) => succeeded(job)) })
+    const key = 'shown:{default}:live'
+    const bytes = (await client.command('', 'HGET', [key, 'bad'])) as Buffer
+    for (const length of [0, 1, 20, bytes.length - 1]) {
+      await client.command('', 'HSET', [key, 'bad', bytes.subarray(0, length)])
+      const shown = (await broker.get(['bad', 'good'])).map((record) => record?.id)
+      expect(shown).toEqual(['bad', 'good'])
+      expect((await broker.list({ states: ['ready'] })).jobs.map(({ id }) => id)).toContain('good')
+    }
+    await broker.close()
+  },
+)
 
-test('an active job whose record is damaged is shown too', async () => {
+redisTest('an active job whose record is damaged is shown too', async () => {
   const broker = await opened('active')
   await broker.enqueue([[spec({ id: 'bad' })]])
   await broker.reserve(request({ max: 1 }))
@@ -116,7 +120,7 @@ test('an active job whose record is damaged is shown too', async () => {
   await broker.close()
 })
 
-test('an active job whose record is damaged is not counted as active for ever', async () => {
+redisTest('an active job whose record is damaged is not counted as active for ever', async () => {
   const broker = await opened('counted')
   await broker.enqueue([[spec({ id: 'bad' })]])
   await broker.reserve(request({ max: 1, leaseMs: 1 }))

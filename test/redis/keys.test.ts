@@ -1,12 +1,13 @@
 // The table of keys in the docs is what the store holds: each key that busy work leaves has its row, with its type.
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Broker } from '../../src/broker/contract.ts'
 import { createRedisClient, type RedisClient } from '../../src/brokers/redis/client/client.ts'
 import { readOptions } from '../../src/brokers/redis/options.ts'
 import { redis } from '../../src/brokers/redis/redis.ts'
 import { json, request, retry, spec, specs, succeeded, unique } from '../../src/laws/factories.ts'
 import { type RedisServer, startRedis } from '../support/redis-server.ts'
+import { redisTest } from '../support/redis-tests.ts'
 
 let server: RedisServer
 let client: RedisClient
@@ -89,7 +90,7 @@ async function work(): Promise<void> {
   await broker.maintain()
 }
 
-test('every key that work leaves has its row in the docs', async () => {
+redisTest('every key that work leaves has its row in the docs', async () => {
   await work()
   const rows = table()
   const found = (await client.command('', 'KEYS', ['*'])) as Buffer[]
@@ -103,7 +104,7 @@ test('every key that work leaves has its row in the docs', async () => {
   expect(found.length).toBeGreaterThan(30)
 })
 
-test('another key in our place is named, and left as it is', async () => {
+redisTest('another key in our place is named, and left as it is', async () => {
   const taken = redis(`${server.url}?prefix=taken:`)
   const key = 'taken:{default}:jobs'
   await client.command(key, 'SET', [key, 'mine'])
@@ -125,7 +126,7 @@ test('another key in our place is named, and left as it is', async () => {
   await taken.close()
 })
 
-test('a namespace is opened with the number of shards that it has', async () => {
+redisTest('a namespace is opened with the number of shards that it has', async () => {
   const open = async (
     shards: number,
     act = async (_: Broker): Promise<unknown> => undefined,

@@ -1,12 +1,13 @@
 // Many jobs: finished ones leave nothing behind after their time, and listings of all kinds hold the server for a moment
 // only. With OFFSTAGE_SCALE=1000000 it is a million; what is measured is printed, since machines differ.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Broker, ListRequest } from '../../src/broker/contract.ts'
 import { createRedisClient, type RedisClient } from '../../src/brokers/redis/client/client.ts'
 import { readOptions } from '../../src/brokers/redis/options.ts'
 import { redis } from '../../src/brokers/redis/redis.ts'
 import { request, spec, succeeded } from '../../src/laws/factories.ts'
 import { type RedisServer, startRedis } from '../support/redis-server.ts'
+import { redisTest } from '../support/redis-tests.ts'
 
 const MANY = Number(process.env.OFFSTAGE_SCALE ?? 20_000)
 const LIMIT_MS = 30_000 + MANY / 2
@@ -46,7 +47,7 @@ async function drain(broker: Broker): Promise<void> {
   }
 }
 
-test(`${MANY} finished jobs leave nothing behind after their time`, { timeout: LIMIT_MS }, async () => {
+redisTest(`${MANY} finished jobs leave nothing behind after their time`, { timeout: LIMIT_MS }, async () => {
   const broker = await opened('ends')
   const retention = { succeededMs: 1, failedMs: 1, cancelledMs: 1 }
   for (let from = 0; from < MANY; from += BATCH)
@@ -68,7 +69,7 @@ test(`${MANY} finished jobs leave nothing behind after their time`, { timeout: L
   await broker.close()
 })
 
-test(`pages through ${MANY} jobs hold the server for a moment`, { timeout: LIMIT_MS }, async () => {
+redisTest(`pages through ${MANY} jobs hold the server for a moment`, { timeout: LIMIT_MS }, async () => {
   const broker = await opened('lists')
   for (let from = 0; from < MANY; from += BATCH)
     await broker.enqueue([

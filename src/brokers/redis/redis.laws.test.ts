@@ -1,4 +1,5 @@
 import { testLaws } from '../../../test/support/law-tests.ts'
 import { redisHarness } from '../../../test/support/redis-harness.ts'
+import { hasRedis } from '../../../test/support/redis-tests.ts'
 
-testLaws(await redisHarness())
+if (hasRedis()) testLaws(await redisHarness())
