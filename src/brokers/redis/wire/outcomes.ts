@@ -18,12 +18,17 @@ export function packOutcomes(started: readonly LeaseRef[], outcomes: readonly Ou
     writer.u8(outcomeNumber(outcome.kind))
     writer.f64(outcome.ranMs ?? -1)
     writer.u8('reason' in outcome ? reasonNumber(outcome.reason) : 0)
-    writer.f64('delayMs' in outcome ? outcome.delayMs : 0)
+    writer.f64('delayMs' in outcome ? wait(outcome.delayMs) : 0)
     if (outcome.kind === 'succeeded') writer.sized32(() => writePayload(writer, outcome.result))
     else if ('error' in outcome) writer.text32(JSON.stringify(outcome.error))
     else writer.u32(0)
   }
   return writer.take()
+}
+
+/** What is no delay must not break off a script that others share: it means at once. */
+function wait(delayMs: number): number {
+  return Number.isFinite(delayMs) ? Math.max(0, delayMs) : 0
 }
 
 export function packLeases(leases: readonly HeldLease[]): Buffer {
