@@ -135,11 +135,6 @@ export class RedisBroker implements Broker {
     await this.#release()
   }
 
-  /** How many commands the connections have sent. For tests. */
-  get commands(): number {
-    return this.#client.commands
-  }
-
   async health(): Promise<BrokerHealth> {
     const { base } = this.#opened()
     const facts = await this.#client.facts(base)
