@@ -52,20 +52,23 @@ async function unreadable({ fleet, atEnd }: Arena): Promise<void> {
       return state.every((part, i) => now[i] === part) || undefined
     })
 
-  await fleet.worker({ concurrency: 4, unknownAfter: '4s' })
+  // Long enough for a process to start on a busy machine, before which nothing may be given up.
+  const old = await fleet.worker({ concurrency: 4, unknownAfter: '10s' })
   for (const id of ['half', 'no-utf8', 'codec']) await becomes(id, 'failed', 'unreadable')
   for (const id of ['newer', 'later', 'never']) await becomes(id, 'scheduled')
   await fleet.enqueue({ seed: 35, prefix: 'next', count: 20 })
   await fleet.until('the loop goes on', (history) => only(history, 'ran').length >= 20)
-  // A worker of the next release comes, and knows one of them.
-  await fleet.worker({ concurrency: 4, unknownAfter: '4s' }, { knows: 'later' })
+  // A worker of the next release takes its place, and knows one of them.
+  await fleet.worker({ concurrency: 4, unknownAfter: '10s' }, { knows: 'later' })
+  fleet.fault('term', old)
+  expect(await old.ended).toBe(0)
   await becomes('later', 'succeeded')
   for (const id of ['newer', 'never']) await becomes(id, 'failed', 'unknown-task')
   for (const id of ['half', 'newer', 'later', 'never']) {
     const [record] = await broker.get([id])
     expect([id, record?.failures, record?.crashes]).toEqual([id, 0, 0])
   }
-  expect(await fleet.stop()).toEqual([0, 0])
+  expect(await fleet.stop()).toEqual([0])
 }
 
 /** An app with a worker in this process, and what it logged as errors. */
