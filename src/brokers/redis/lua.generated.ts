@@ -61,7 +61,6 @@ local FAILED = 6
 local CANCELLED = 7
 
 -- Reasons, in the order of \`job/states.ts\`.
-local EXHAUSTED = 1
 local NON_RETRYABLE = 2
 local CRASHES = 3
 local DAMAGED = 4
@@ -1257,7 +1256,7 @@ local function occupySlots(job)
   for i = 1, #found do occupy(found[i]) end
 end
 
-return reopened, laneOf, openLane, entryOfNew, enterLane, isEmpty, boundsOf, fill, dropLane, closeLane, leaveLane, openTimed, freeSlots, occupySlots`,
+return reopened, laneOf, entryOfNew, enterLane, isEmpty, boundsOf, fill, dropLane, closeLane, leaveLane, openTimed, freeSlots, occupySlots`,
   libLimits: `local rules = { any = call('HLEN', B .. 'rules') > 0 }
 local scopes, changedScopes = {}, {}
 
@@ -1598,7 +1597,7 @@ local function revive(job)
   toReady(job)
 end
 
-return parcels, needs, indexAdd, indexRemove, entryOf, leave, settleIn, enter, toReady, toScheduled, freeKey, neededBy, hold, sendParcel, discard, conclude, finish, erase, revive`,
+return parcels, needs, indexAdd, indexRemove, entryOf, settleIn, enter, toReady, toScheduled, freeKey, neededBy, hold, sendParcel, discard, conclude, finish, erase, revive`,
   libOutcomes: `local function markStarted(job)
   if job.started then return end
   touch(job)

@@ -11,7 +11,6 @@ local FAILED = 6
 local CANCELLED = 7
 
 -- Reasons, in the order of `job/states.ts`.
-local EXHAUSTED = 1
 local NON_RETRYABLE = 2
 local CRASHES = 3
 local DAMAGED = 4

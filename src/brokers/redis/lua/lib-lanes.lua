@@ -229,4 +229,4 @@ local function occupySlots(job)
   for i = 1, #found do occupy(found[i]) end
 end
 
-return reopened, laneOf, openLane, entryOfNew, enterLane, isEmpty, boundsOf, fill, dropLane, closeLane, leaveLane, openTimed, freeSlots, occupySlots
+return reopened, laneOf, entryOfNew, enterLane, isEmpty, boundsOf, fill, dropLane, closeLane, leaveLane, openTimed, freeSlots, occupySlots

@@ -238,4 +238,4 @@ local function revive(job)
   toReady(job)
 end
 
-return parcels, needs, indexAdd, indexRemove, entryOf, leave, settleIn, enter, toReady, toScheduled, freeKey, neededBy, hold, sendParcel, discard, conclude, finish, erase, revive
+return parcels, needs, indexAdd, indexRemove, entryOf, settleIn, enter, toReady, toScheduled, freeKey, neededBy, hold, sendParcel, discard, conclude, finish, erase, revive
