@@ -7,7 +7,8 @@ export type { AppOptions } from './app/options.ts'
 export type { AppWorker, AppWorkerOptions, StopOptions, TaskList } from './app/worker.ts'
 // Around
 export type { Broker } from './broker/contract.ts'
-export type { ManyOptions } from './client/client.ts'
+export type { Transaction } from './broker/transactions/shapes.ts'
+export type { ManyOptions, TogetherOptions } from './client/client.ts'
 // Jobs that are there
 export type { EventsOptions, JobHandle, ResultOptions } from './client/handle.ts'
 export type {

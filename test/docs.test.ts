@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { Capabilities } from '../src/broker/contract.ts'
 import { memory } from '../src/brokers/memory/memory.ts'
+import { postgres } from '../src/brokers/postgres/postgres.ts'
 import { redis } from '../src/brokers/redis/redis.ts'
 import { sqlite } from '../src/brokers/sqlite/sqlite.ts'
 import { type ErrorCode, errorCodes } from '../src/errors/codes.ts'
@@ -68,6 +69,7 @@ describe('the reference', () => {
       '`sqlite::memory:`': sqlite('sqlite::memory:').capabilities,
       '`sqlite:./file.db`': sqlite('sqlite:./file.db').capabilities,
       '`redis://host`': redis('redis://host').capabilities,
+      '`postgres://host`': postgres('postgres://host').capabilities,
     }
     const table = capabilityTable(brokers)
     await expect(`# What each broker can do\n\n${table}\n`).toMatchFileSnapshot(
@@ -99,8 +101,8 @@ test('links in the docs lead somewhere', () => {
   expect(broken).toEqual([])
 })
 
-/** How many shards there are is a setting, and no question. */
-type Question = Exclude<keyof Capabilities, 'shards'>
+/** How many shards there are is a setting; what transactions exclude is for the guide. */
+type Question = Exclude<keyof Capabilities, 'shards' | 'exclusiveTransactions'>
 
 const questions: { readonly [C in Question]: string } = {
   durability: 'an accepted job survives the death of',
@@ -108,7 +110,7 @@ const questions: { readonly [C in Question]: string } = {
   wakesOthers: 'a new job wakes workers in other processes',
   outages: 'the broker can be down while its clients live',
   records: 'jobs can be listed, searched and steered',
-  transactions: "enqueue inside the application's transaction",
+  transactions: "enqueue and complete inside the application's transaction",
 }
 
 function capabilityTable(brokers: { readonly [name: string]: Capabilities }): string {

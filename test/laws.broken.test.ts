@@ -23,7 +23,7 @@ describe('the laws are broken by a broker that', () => {
 
   test('each law is there to be broken', () => {
     expect([...new Set(brokenBrokers.map(({ law }) => law))].sort()).toEqual(
-      laws.map(({ number }) => number).sort(),
+      [...new Set(laws.map(({ number }) => number))].sort(),
     )
   })
 })

@@ -1,13 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // The app: ties tasks, client and workers to one broker. Making one does nothing: no connection, timer or thread.
 import type { Broker } from '../broker/contract.ts'
-import { Client } from '../client/client.ts'
+import { Client, type TogetherOptions } from '../client/client.ts'
 import type { Connection } from '../client/connection.ts'
 import type { JobHandle } from '../client/handle.ts'
 import { JobInspector, QueueInspector, ScheduleInspector, WorkerInspector } from '../client/inspector.ts'
 import { clientTask, type DefinedTask, type Task } from '../client/task.ts'
 import { type Call, isCall } from '../task/call.ts'
-import { invalidOption } from '../task/check.ts'
+import { checkKnown, invalidOption } from '../task/check.ts'
 import type { TaskContext } from '../task/context.ts'
 import { type AnyTask, type Definition, definitionOf, isTask } from '../task/definition.ts'
 import type { Jsonify } from '../task/jsonify.ts'
@@ -141,14 +141,19 @@ export class App {
   /**
    * Hands over several calls, all or none.
    *
+   * @param options.tx stores them inside this transaction
    * @throws as `task.enqueue`; what one call is refused for names its place
    */
-  async enqueue<const Calls extends readonly Call[]>(calls: Calls): Promise<HandlesOf<Calls>> {
+  async enqueue<const Calls extends readonly Call[]>(
+    calls: Calls,
+    options: TogetherOptions = {},
+  ): Promise<HandlesOf<Calls>> {
+    checkKnown('enqueue', options, ['tx'])
     if (!Array.isArray(calls)) throw invalidOption('calls', calls, 'an array of task.with(…) is needed')
     for (const [i, call] of (calls as readonly unknown[]).entries()) {
       if (!isCall(call)) throw invalidOption(`calls[${i}]`, call, 'a call made by task.with(…) is needed')
     }
-    return (await this.#client.enqueueCalls(calls)) as HandlesOf<Calls>
+    return (await this.#client.enqueueCalls(calls, options)) as HandlesOf<Calls>
   }
 
   /** A handle for a job of any task that is there already. Asks nothing yet. */

@@ -73,7 +73,7 @@ export class BrokerLink {
 
   async #open(): Promise<Broker> {
     try {
-      const broker = await this.#make()
+      const broker = await this.make()
       await broker.open()
       return broker
     } catch (error) {
@@ -82,7 +82,8 @@ export class BrokerLink {
     }
   }
 
-  async #make(): Promise<Broker> {
+  /** A broker as `broker()` opens it, not yet opened. Whoever asks for it closes it. */
+  async make(): Promise<Broker> {
     const { broker, namespace, logger } = this.#settings
     if (typeof broker === 'object') return broker
     const { url, from, baseDir } = locateBroker(broker, { env: process.env, cwd: process.cwd() })

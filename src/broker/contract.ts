@@ -17,6 +17,11 @@ export interface Capabilities {
   readonly records: boolean
   /** Enqueue and settle inside the user's own transaction. */
   readonly transactions: boolean
+  /**
+   * Every other call waits while such a transaction is open, since the store has one lock for writing; absent where
+   * others go on. Nothing inside such a transaction may wait for another call.
+   */
+  readonly exclusiveTransactions?: boolean | undefined
   /** How many shards the namespace is spread over; absent for one. Atomic and in order is what shares a shard. */
   readonly shards?: number | undefined
 }
@@ -58,3 +63,4 @@ export interface Broker extends MessageHalf, RecordHalf {
 export type * from './message.ts'
 export type { PlacingBroker } from './placing.ts'
 export type * from './records.ts'
+export type { Success, TransactingBroker } from './transacting.ts'

@@ -56,3 +56,11 @@ export function lostError(crashes: number): StoredError {
     fingerprint: 'WORKER_CRASHED',
   }
 }
+
+/** The error of a job whose own record does not parse. */
+export const unreadableError: StoredError = {
+  name: 'OffstageError',
+  message: 'the stored fields of the job cannot be read: its record is damaged',
+  code: 'PAYLOAD_UNREADABLE',
+  fingerprint: 'PAYLOAD_UNREADABLE',
+}

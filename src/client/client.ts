@@ -14,6 +14,7 @@ import { Gate } from './gate.ts'
 import { type HandleContext, JobHandle } from './handle.ts'
 import { CHUNK, type Ready, Sender } from './sender.ts'
 import { Watcher } from './watcher.ts'
+import { sendWithin, transactionOf } from './within.ts'
 
 /** A call with its types erased. */
 interface Order {
@@ -26,6 +27,9 @@ type Send = (ready: readonly Ready[]) => Promise<readonly EnqueuedJob[]>
 
 /** Options for each of many inputs: the same for all, or a function of the input and its place. */
 export type ManyOptions<In> = JobOptions | ((input: In, index: number) => JobOptions | undefined)
+
+/** For calls that are enqueued together. */
+export interface TogetherOptions extends Pick<JobOptions, 'tx'> {}
 
 export class Client {
   readonly #connection: Connection
@@ -49,11 +53,12 @@ export class Client {
   }
 
   /** All or none. */
-  enqueueCalls(calls: readonly Call[]): Promise<JobHandle[]> {
+  enqueueCalls(calls: readonly Call[], together: TogetherOptions = {}): Promise<JobHandle[]> {
     const orders = calls.map((call) => ({
       definition: call[definitionOf],
       input: call.input,
-      options: call.options,
+      options:
+        together.tx === undefined ? call.options : { ...call.options, tx: call.options?.tx ?? together.tx },
     }))
     return orders.length === 0 ? Promise.resolve([]) : this.#send(orders, (ready) => this.#sendGroup(ready))
   }
@@ -117,13 +122,13 @@ export class Client {
     const wrapped = this.#connection.middleware.some(({ enqueue }) => enqueue !== undefined)
     if (wrapped && orders.length > 0) return this.#sendWrapped(orders, send)
     const ready = await this.#prepareAll(orders)
-    return this.#toHandles(ready, await send(ready))
+    return this.#toHandles(ready, await this.#leave(ready, send))
   }
 
   /** Each call has its own row of middleware; all of them wait inside for the one trip. */
   async #sendWrapped(orders: readonly Order[], send: Send): Promise<JobHandle[]> {
     const ready: Ready[] = []
-    const gate = new Gate(orders.length, () => send(ready))
+    const gate = new Gate(orders.length, () => this.#leave(ready, send))
     const rows = orders.map(async ({ definition, input, options }, i) => {
       const call = { task: definition.name, input, options: { ...options } }
       const place = orders.length > 1 ? i : -1
@@ -163,16 +168,22 @@ export class Client {
   /** @param place among several, or -1 */
   #prepare({ definition, input, options }: Order, place: number): Ready | Promise<Ready> {
     const generated = options?.id === undefined
+    const tx = options?.tx
     try {
       const spec = prepareJob(definition, input, options, this.#connection.maxPayloadBytes)
-      if (!(spec instanceof Promise)) return { spec, generated }
+      if (!(spec instanceof Promise)) return { spec, generated, tx }
       return spec.then(
-        (settled) => ({ spec: settled, generated }),
+        (settled) => ({ spec: settled, generated, tx }),
         (error: unknown) => Promise.reject(placed(error, place)),
       )
     } catch (error) {
       throw placed(error, place)
     }
+  }
+
+  #leave(ready: readonly Ready[], send: Send): Promise<readonly EnqueuedJob[]> {
+    const tx = transactionOf(ready)
+    return tx === undefined ? send(ready) : sendWithin(this.#connection, tx, ready)
   }
 
   async #sendGroup(ready: readonly Ready[]): Promise<readonly EnqueuedJob[]> {

@@ -23,6 +23,8 @@ export interface Ready {
   readonly spec: JobSpec
   /** The id was made here: nobody else can have sent it, and the broker may have it placed. */
   readonly generated: boolean
+  /** The user's transaction that it is stored in; then it does not come this way. */
+  readonly tx?: unknown
 }
 
 type Group = readonly Ready[]

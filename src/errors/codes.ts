@@ -122,7 +122,7 @@ const table = {
   BROKER_UNAVAILABLE: { retryable: true, help: 'The broker could not be reached or did not answer in time.' },
   BROKER_AUTH: {
     retryable: false,
-    help: 'The server refused the user or the password, or asks for one. Put it into the URL (redis://user:password@host), with % and other special characters percent-encoded.',
+    help: 'The server refused the user or the password, or asks for one. Put it into the URL (redis://user:password@host, postgres://user:password@host), with % and other special characters percent-encoded.',
   },
   BROKER_FORBIDDEN: {
     retryable: false,
@@ -142,11 +142,19 @@ const table = {
   },
   BROKER_IS_REPLICA: {
     retryable: true,
-    help: 'The server is a read-only replica. Name its primary, or the sentinels with redis+sentinel://.',
+    help: 'The server is a read-only replica. Name its primary; with Redis, or the sentinels with redis+sentinel://.',
   },
   BROKER_MASTER_UNKNOWN: {
     retryable: false,
     help: 'No sentinel that answered watches a primary of this name. Check the name behind the slash of the URL.',
+  },
+  BROKER_DATABASE_MISSING: {
+    retryable: false,
+    help: 'The server has no database of this name. Create it, or name another one in the URL.',
+  },
+  BROKER_ENCODING: {
+    retryable: false,
+    help: "The database is not encoded in UTF-8, so it cannot keep every text. Create one with ENCODING 'UTF8' TEMPLATE template0, and name it in the URL.",
   },
   BROKER_EVICTS: {
     retryable: false,
@@ -174,7 +182,7 @@ const table = {
   },
   STORE_KEY_TAKEN: {
     retryable: false,
-    help: 'A key in the place of this library holds something else. Nothing was overwritten. Remove the key, or choose another prefix or namespace.',
+    help: 'A key in the place of this library holds something else, or the schema does. Nothing was overwritten. Remove the key, or choose another prefix, namespace or schema.',
   },
   STORE_CORRUPT: {
     retryable: false,
@@ -184,6 +192,10 @@ const table = {
     retryable: false,
     help: 'The store was written by a newer version that this one may not read. Update the library.',
   },
+  STORE_TOO_OLD: {
+    retryable: false,
+    help: "The store has not been brought up to date, and opening it may not do so. Run 'offstage migrate', with a role that owns the schema.",
+  },
   STORE_FAILED: {
     retryable: true,
     help: 'The engine of the store reported an error that has no code of its own. The message holds it.',
@@ -191,6 +203,26 @@ const table = {
   SQLITE_ENGINE_MISSING: {
     retryable: false,
     help: 'No SQLite engine passed the gate (node:sqlite or better-sqlite3 with SQLite 3.51.3 or newer, or a patched backport). Run npm install better-sqlite3@12, or use a newer Node.',
+  },
+  TX_UNSUPPORTED: {
+    retryable: false,
+    help: 'The broker cannot take part in a transaction: its jobs are not kept in a database that the transaction could be on, or the connection cannot hold them. Enqueue after the commit instead.',
+  },
+  TX_INVALID: {
+    retryable: false,
+    help: 'What was given as tx is no open transaction of the database in which the jobs are kept. The message says what it looks like. Pass the object that the library hands to the function of the transaction.',
+  },
+  TX_ABORTED: {
+    retryable: false,
+    help: 'A statement of the transaction failed, before this call or in it, so that nothing of the transaction can be committed. Let it roll back; the cause holds what the server said.',
+  },
+  TX_NOT_COMMITTED: {
+    retryable: true,
+    help: 'The handler had called ctx.complete(), and its transaction was not committed when it returned: it was rolled back, or its end was not awaited. Nothing of it was recorded, and the attempt counts as failed.',
+  },
+  TEXT_INVALID: {
+    retryable: false,
+    help: 'A text holds a character that the store cannot keep, such as U+0000. The message holds what the server said.',
   },
   APP_CLOSED: { retryable: false, help: 'The app was closed. Make a new one.' },
   TYPESCRIPT_LOADER_MISSING: {

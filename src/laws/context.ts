@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 import type {
   Broker,
+  GroupAnswer,
+  LeaseRef,
   MaintainReport,
   Outcome,
   Reserved,
@@ -10,6 +12,7 @@ import type {
   ReserveRequest,
   SettleAnswer,
 } from '../broker/contract.ts'
+import { isTransacting } from '../broker/transacting.ts'
 import type { JobRecord, JobSpec } from '../job/record.ts'
 import type { JobState } from '../job/states.ts'
 import { request, succeeded } from './factories.ts'
@@ -19,6 +22,14 @@ import { breathe } from './time.ts'
 
 /** How far broker time moves between two looks at a condition where it can be moved. */
 const STEP_MS = 10
+
+/** The calls of a broker inside one transaction of the user's. */
+export interface OpenTransaction {
+  enqueue(...groups: readonly (readonly JobSpec[])[]): Promise<readonly GroupAnswer[]>
+  succeed(lease: LeaseRef, result?: unknown): Promise<'ok' | 'lost'>
+  commit(): Promise<void>
+  rollback(): Promise<void>
+}
 
 export class LawContext {
   readonly harness: BrokerHarness
@@ -70,6 +81,27 @@ export class LawContext {
     const child = await startProcess(this.harness.location(this.broker))
     this.atEnd(() => child.kill())
     return child
+  }
+
+  /** A transaction of the user's, and the broker as one that joins it; for cases that need `transactions`. */
+  async begin(): Promise<OpenTransaction> {
+    const { broker, harness } = this
+    assert(harness.transaction && isTransacting(broker), 'the case must say that it needs transactions')
+    const transaction = await harness.transaction(broker)
+    let open = true
+    const end = (how: 'commit' | 'rollback') => async (): Promise<void> => {
+      open = false
+      await transaction[how]()
+    }
+    this.atEnd(async () => {
+      if (open) await transaction.rollback()
+    })
+    return {
+      enqueue: (...groups) => broker.enqueueWithin(transaction.tx, groups),
+      succeed: (lease, result) => broker.settleWithin(transaction.tx, succeeded(lease, result)),
+      commit: end('commit'),
+      rollback: end('rollback'),
+    }
   }
 
   // ── time ───────────────────────────────────────────────────────────────────────────────────────────────────────

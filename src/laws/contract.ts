@@ -216,6 +216,7 @@ export const contract: Law = {
     },
     {
       name: 'who listens hears what happens to jobs, until it stops',
+      needs: ['hears'],
       async run(context) {
         const heard: JobEvent[] = []
         const stop = new AbortController()

@@ -1,5 +1,5 @@
 // Fills in what a case does not care about: specs, requests, outcomes.
-import type { LeaseRef, Outcome, ReserveRequest } from '../broker/contract.ts'
+import type { LeaseRef, Outcome, ReserveRequest, Success } from '../broker/contract.ts'
 import { encodeJson } from '../job/codec.ts'
 import { defaultMaxCrashes, defaultPriority, defaultRetention } from '../job/defaults.ts'
 import { newId } from '../job/ids.ts'
@@ -60,7 +60,7 @@ export function error(message = 'it broke'): StoredError {
 
 const ref = ({ id, token }: LeaseRef): LeaseRef => ({ id, token })
 
-export function succeeded(lease: LeaseRef, result: unknown = 'done'): Outcome {
+export function succeeded(lease: LeaseRef, result: unknown = 'done'): Success {
   return { ...ref(lease), kind: 'succeeded', result: json(result), ranMs: 1 }
 }
 

@@ -13,6 +13,14 @@ export interface ProcessLocation {
   readonly execArgv?: readonly string[] | undefined
 }
 
+/** A transaction of the user's own, on a connection of its own. */
+export interface UserTransaction {
+  /** What `enqueueWithin` and `settleWithin` are given. */
+  readonly tx: unknown
+  commit(): Promise<void>
+  rollback(): Promise<void>
+}
+
 export interface BrokerHarness {
   /** Shown in reports. */
   readonly name: string
@@ -35,6 +43,10 @@ export interface BrokerHarness {
   readonly outage?: ((broker: Broker, ms: number) => Promise<void>) | undefined
   /** How many commands (statements, trips) the broker has sent to its store so far. */
   readonly commands?: ((broker: Broker) => Promise<number>) | undefined
+  /**
+   * Opens a transaction as the application would, on the database in which the broker keeps its jobs. The case ends it.
+   */
+  readonly transaction?: ((broker: Broker) => Promise<UserTransaction>) | undefined
   /** The statements of the message half that read a table from end to end by their plan, each as one line. */
   readonly scans?: ((broker: Broker) => Promise<readonly string[]>) | undefined
   /** Frees what the harness made: folders, databases. */
@@ -52,7 +64,10 @@ export type Need =
   | 'scans'
   | 'durable'
   | 'wakes-others'
+  | 'hears'
   | 'one-shard'
+  | 'transactions'
+  | 'shared-transactions'
 
 const missing: {
   readonly [N in Need]: { lacks(harness: BrokerHarness): boolean; readonly reason: string }
@@ -92,6 +107,18 @@ const missing: {
   'wakes-others': {
     lacks: (harness) => !harness.capabilities.wakesOthers,
     reason: 'the broker says that it wakes nobody else; others poll',
+  },
+  hears: {
+    lacks: ({ capabilities: { shared, wakesOthers } }) => shared && !wakesOthers,
+    reason: 'the broker says that nothing is heard of its store; whoever waits polls',
+  },
+  transactions: {
+    lacks: ({ capabilities, transaction }) => !capabilities.transactions || transaction === undefined,
+    reason: "the broker takes no part in the application's transactions",
+  },
+  'shared-transactions': {
+    lacks: ({ capabilities }) => capabilities.exclusiveTransactions === true,
+    reason: 'the broker says that nobody else can write while a transaction is open',
   },
   'one-shard': {
     lacks: (harness) => (harness.capabilities.shards ?? 1) > 1,

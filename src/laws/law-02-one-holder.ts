@@ -20,6 +20,7 @@ import {
   succeeded,
 } from './factories.ts'
 import type { Law } from './law.ts'
+import { whileRenewing } from './renewing.ts'
 
 const AT_ONCE = { succeededMs: 0, failedMs: 0, cancelledMs: 0 }
 
@@ -228,6 +229,16 @@ export const oneHolder: Law = {
         await context.elapse(2_000)
         await context.upkeep()
         assert.equal(await context.settle(succeeded(job)), 'lost')
+      },
+    },
+    {
+      name: 'a renewal at the same moment costs no outcome its record',
+      async run(context) {
+        await context.enqueue(...specs(20, 'job'))
+        const { jobs } = await context.reserve({ max: 20 })
+        await whileRenewing(context.broker, jobs, async () => {
+          for (const job of jobs) await context.settled(retry(job, 60_000))
+        })
       },
     },
   ],

@@ -24,11 +24,11 @@ export const inTime: Law = {
           return ms
         }
         await context.enqueue(spec({ id: 'retried' }), spec({ id: 'snoozed' }), spec({ id: 'unknown' }))
-        await context.settled(retry(await context.claim(), await dueIn('retried', 60)))
-        await context.settled(snoozed(await context.claim(), await dueIn('snoozed', 90)))
-        await context.settled(unknown(await context.claim(), await dueIn('unknown', 120)))
-        await context.enqueue(spec({ id: 'delayed', delayMs: await dueIn('delayed', 150) }))
-        await dueIn('timed', 180)
+        await context.settled(retry(await context.claim(), await dueIn('retried', 600)))
+        await context.settled(snoozed(await context.claim(), await dueIn('snoozed', 650)))
+        await context.settled(unknown(await context.claim(), await dueIn('unknown', 700)))
+        await context.enqueue(spec({ id: 'delayed', delayMs: await dueIn('delayed', 750) }))
+        await dueIn('timed', 800)
         await context.enqueue(spec({ id: 'timed', runAt: due.get('timed') }))
         await context.expect('scheduled', [...due.keys()])
         const order: string[] = []
@@ -275,14 +275,17 @@ async function promptly(
   for (let index = 0; index < count; index += 1) await onTime(context, await fetch(context, broker), probe)
 }
 
-/** Checks that the claim came no more than 50 ms after its job was due, but for what the machine itself stalled. */
+/**
+ * Checks that the claim came no more than 50 ms after its job was due, but for what the machine itself stalled: twice, since
+ * the way goes through this process and the server's, and only this one's stall is seen.
+ */
 async function onTime(context: LawContext, reserved: Reserved, probe: StallProbe): Promise<void> {
   for (const { id } of reserved.jobs) {
     const { runAt, createdAt } = await context.job(id)
     const lateMs = reserved.now - (runAt ?? createdAt)
     context.report(`${id} was claimed ${lateMs} ms after its time; stall ${probe.longestMs} ms`)
     assert(lateMs >= 0, `${id} was claimed ${-lateMs} ms before its time`)
-    assert(lateMs <= ON_TIME_MS + probe.longestMs, `${id} was claimed ${lateMs} ms after its time`)
+    assert(lateMs <= ON_TIME_MS + 2 * probe.longestMs, `${id} was claimed ${lateMs} ms after its time`)
   }
 }
 

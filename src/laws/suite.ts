@@ -17,6 +17,7 @@ import { uniqueKeys } from './law-11-unique.ts'
 import { contained } from './law-12-contained.ts'
 import { bounded } from './law-13-bounded.ts'
 import { within } from './time.ts'
+import { transactions } from './transactions.ts'
 
 /** The thirteen laws in order, and after them, as number 0, what the contract promises beyond them. */
 export const laws: readonly Law[] = [
@@ -34,6 +35,7 @@ export const laws: readonly Law[] = [
   contained,
   bounded,
   contract,
+  transactions,
 ]
 
 /** Why the case does not run on this harness; undefined where it does. Show it: a skip is never silent. */

@@ -1,4 +1,5 @@
 // What a handler is given beside its input.
+import type { Transaction } from '../broker/transactions/shapes.ts'
 import type { Clock } from '../runtime/clock.ts'
 
 export interface TaskContext {
@@ -14,6 +15,17 @@ export interface TaskContext {
    * connection. Throws NOT_JSON for a value that JSON cannot carry.
    */
   progress(value: unknown): void
+  /**
+   * Records the success of this attempt inside the handler's own transaction, so that the job has succeeded if and only
+   * if what the transaction wrote is there. Answers the result, for the handler to return; it is checked, and encoded as
+   * ever. To be called as the last thing in a transaction, which has to be committed before the handler returns: the
+   * attempt fails with TX_NOT_COMMITTED otherwise.
+   *
+   * @throws LEASE_LOST where the job is somebody else's by now: let the transaction roll back. TX_UNSUPPORTED, TX_INVALID
+   * (also where the job has been completed before), TX_ABORTED, OUTPUT_INVALID, NOT_JSON, PAYLOAD_TOO_LARGE
+   */
+  complete<R>(tx: Transaction, result: R): Promise<R>
+  complete(tx: Transaction): Promise<undefined>
   /** Log lines kept with the job (the last 1,000) and passed to the app's logger. */
   readonly log: JobLog
   readonly clock: Clock

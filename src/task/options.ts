@@ -1,4 +1,5 @@
 // The options of a job and of a task as users write them. Resolved and checked in `resolve.ts`.
+import type { Transaction } from '../broker/transactions/shapes.ts'
 import type { Duration } from '../runtime/durations.ts'
 import type { TaskContext } from './context.ts'
 import type { Schema } from './schema.ts'
@@ -37,6 +38,11 @@ export interface JobOptions {
   retention?: RetentionOptions | undefined
   /** How many counted crashes make it a dead letter, 1 to 1,000. Default 3. */
   maxCrashes?: number | undefined
+  /**
+   * Stores the job inside this transaction, on its connection: it is there from the commit on, and never after a
+   * rollback. The transaction object of your library, open and on the database in which the jobs are kept.
+   */
+  tx?: Transaction | undefined
 }
 
 /** Up to 8 fields named with letters, digits and _, each value of 1 to 512 bytes. */

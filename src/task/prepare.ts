@@ -116,6 +116,7 @@ const JOB_OPTIONS: { readonly [K in keyof Required<JobOptions>]: true } = {
   timeout: true,
   retention: true,
   maxCrashes: true,
+  tx: true,
 }
 const KNOWN = Object.keys(JOB_OPTIONS)
 

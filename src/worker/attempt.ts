@@ -21,6 +21,10 @@ export class Attempt {
   begun = false
   /** Its outcome is decided; what the handler still says is too late. */
   ended = false
+  /** What `ctx.complete` threw for its result: it ends the attempt as it would have after a return. */
+  refused: unknown = undefined
+  /** The handler has returned, and whether its transaction was committed is being found out. */
+  confirming = false
   /** Why the handler was told to stop; the first reason stands. */
   aborted: OffstageError | undefined = undefined
   /** Fires the timeout, and after an abort the end of the patience with the handler. */

@@ -1,5 +1,6 @@
 // What this worker holds: one claim a leased job, from the answer of reserve to the answer of settle.
 import type { LeaseRef, Reserved, ReservedJob } from '../broker/message.ts'
+import type { Success } from '../broker/transacting.ts'
 import type { AttemptMessage } from '../runtime/channels.ts'
 
 /**
@@ -8,6 +9,13 @@ import type { AttemptMessage } from '../runtime/channels.ts'
  * - `ended`: its outcome is on its way to the broker
  */
 export type ClaimState = 'waiting' | 'running' | 'ended'
+
+/** What `ctx.complete` has recorded. */
+export interface Completed {
+  readonly success: Success
+  /** What it was given, and has answered. */
+  readonly value: unknown
+}
 
 export class Claim implements LeaseRef {
   readonly id: string
@@ -26,6 +34,12 @@ export class Claim implements LeaseRef {
   started = false
   /** Handler's notes that the broker has not yet seen; the outcome waits for them. */
   notes = 0
+  /** Its success was recorded in a transaction of the handler's own, which may yet be rolled back. */
+  completed: Completed | undefined = undefined
+  /** While that is under way. Never rejects. */
+  completing: Promise<unknown> | undefined = undefined
+  /** What the attempt came to beside that, where it was not a success. */
+  overruled: string | undefined = undefined
   /** Monotonic: when its outcome was first refused a trip. */
   triedAt: number | undefined = undefined
 

@@ -1,6 +1,7 @@
 // What a handler is given beside its input. Everything is made when it is first asked for, since most handlers ask
 // for little.
 import type { LogLevel } from '../broker/records.ts'
+import type { Transaction } from '../broker/transactions/shapes.ts'
 import { OffstageError } from '../errors/error.ts'
 import { decodeJson, encodeJson } from '../job/codec.ts'
 import { bounds, defaultMaxPayloadBytes } from '../job/defaults.ts'
@@ -11,12 +12,14 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { JobInfo, JobLog, TaskContext } from '../task/context.ts'
 import type { Attempt } from './attempt.ts'
+import type { Completer } from './completer.ts'
 import type { Notes } from './notes.ts'
 
 export interface ContextTools {
   readonly clock: Clock
   readonly logger: Logger
   readonly notes: Notes
+  readonly completer: Completer
 }
 
 export class JobContext implements TaskContext {
@@ -48,6 +51,14 @@ export class JobContext implements TaskContext {
     return (value) => {
       const payload = progressPayload(value)
       if (this.#mayWrite()) this.#tools.notes.progress(this.#attempt.claim, payload)
+    }
+  }
+
+  /** A getter, as `progress`. */
+  get complete(): TaskContext['complete'] {
+    return async (tx: Transaction, result?: unknown): Promise<never> => {
+      await this.#tools.completer.complete(this.#attempt, tx, result)
+      return result as never
     }
   }
 

@@ -1,5 +1,6 @@
 // Runs one attempt: a value that goes through named steps until one of them, or the last, says how it ended.
 // Nothing that a handler does comes out of here as an error; it comes out as an ending.
+import { isDeepStrictEqual } from 'node:util'
 import type { ExtendAnswer, HeldLease, Outcome } from '../broker/message.ts'
 import { OffstageError } from '../errors/error.ts'
 import { defaultRetry } from '../job/defaults.ts'
@@ -12,7 +13,8 @@ import { formatMs } from '../runtime/durations.ts'
 import { aroundRun } from '../task/compose.ts'
 import type { Middleware } from '../task/middleware.ts'
 import type { Attempt } from './attempt.ts'
-import type { Claim, Claims } from './claims.ts'
+import type { Claim, Claims, Completed } from './claims.ts'
+import { Completer } from './completer.ts'
 import { type ContextTools, JobContext } from './context.ts'
 import { backoffMs, type WorkerEnv } from './env.ts'
 import { Notes } from './notes.ts'
@@ -45,6 +47,7 @@ export class Executor {
   readonly #ports: ExecutorPorts
   readonly #tools: ContextTools
   readonly #unknown: Unknown
+  readonly #completer: Completer
   readonly #recorder: Batcher<HeldLease, ExtendAnswer>
   readonly #around: Middleware[]
   readonly #steps: readonly Step[] = [
@@ -53,6 +56,7 @@ export class Executor {
     { phase: 'handler', run: (attempt) => this.#begin(attempt) },
     { phase: 'input', run: (attempt) => attempt.task?.readInput(attempt.job.input) },
     { phase: 'handler', run: (attempt) => this.#callHandler(attempt) },
+    { phase: 'handler', run: (attempt) => this.#confirm(attempt) },
     { phase: 'output', run: (attempt) => attempt.task?.writeOutput(attempt.value) },
   ]
   readonly notes: Notes
@@ -62,10 +66,11 @@ export class Executor {
     this.#claims = claims
     this.#ports = ports
     this.notes = new Notes(env)
-    this.#tools = { clock: env.clock, logger: env.logger, notes: this.notes }
     this.#unknown = new Unknown(env)
     this.#around = middleware.filter(({ run }) => run !== undefined)
     this.#recorder = new Batcher({ run: (leases) => env.broker.extend(leases, env.settings.leaseMs) })
+    this.#completer = new Completer(env, this.notes, (lease) => this.#recorder.add(lease))
+    this.#tools = { clock: env.clock, logger: env.logger, notes: this.notes, completer: this.#completer }
   }
 
   /** Runs the attempt to its end. Never rejects. */
@@ -97,7 +102,7 @@ export class Executor {
   /** Ends an aborted attempt without its handler, which goes on unheard. */
   abandon(attempt: Attempt): void {
     if (attempt.ended || attempt.aborted === undefined) return
-    if (attempt.begun) {
+    if (attempt.begun && !attempt.confirming) {
       const { id, task, queue } = attempt.job
       this.#env.logger.warn(
         { job: id, task, queue, reason: attempt.aborted.code },
@@ -162,6 +167,32 @@ export class Executor {
     return aroundRun(this.#around, { task: task.name, input, ctx }, async () => task.run(input, ctx))
   }
 
+  /** A handler that has called `ctx.complete` has succeeded if its transaction was committed, whatever it returns. */
+  #confirm(attempt: Attempt): unknown {
+    return attempt.claim.completing === undefined ? attempt.value : this.#confirmed(attempt)
+  }
+
+  async #confirmed(attempt: Attempt): Promise<unknown> {
+    await attempt.claim.completing
+    const { completed } = attempt.claim
+    return completed === undefined ? attempt.value : this.#committed(attempt, completed)
+  }
+
+  async #committed(attempt: Attempt, { success, value }: Completed): Promise<void> {
+    attempt.confirming = true
+    attempt.timer?.cancel()
+    const { id, task } = attempt.job
+    if (!isDeepStrictEqual(attempt.value, value)) {
+      const text =
+        'a handler returned something else than it had passed to ctx.complete(), which is what was recorded'
+      this.#env.logger.warn({ job: id, task }, text)
+    }
+    const committed = await this.#completer.committed(attempt)
+    if (attempt.ended) return
+    if (!committed) throw notCommitted(id)
+    attempt.ending = { kind: 'succeeded', result: success.result }
+  }
+
   // ── ends ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #timedOut(attempt: Attempt, timeoutMs: number): void {
@@ -174,11 +205,11 @@ export class Executor {
       this.#late(attempt, 'threw', error)
       return
     }
-    const { job, aborted } = attempt
+    const { job, aborted, refused } = attempt
     const policy = policyOf(attempt)
     const ending =
       aborted === undefined
-        ? failureEnding(job, policy, error, phase)
+        ? failureEnding(job, policy, error, refused !== undefined && error === refused ? 'output' : phase)
         : abortedEnding(job, policy, aborted, { error })
     this.#end(attempt, ending, { error })
   }
@@ -203,8 +234,9 @@ export class Executor {
   }
 
   /** What a handler says after its attempt was ended is heard by the log alone. */
-  #late({ job, begun }: Attempt, verb: 'returned' | 'threw', error?: unknown): void {
-    if (!begun) return
+  #late({ job, begun, claim }: Attempt, verb: 'returned' | 'threw', error?: unknown): void {
+    // What a transaction of its own has made of it, the settler finds out.
+    if (!begun || claim.completed !== undefined) return
     this.#env.logger.warn(
       {
         job: job.id,
@@ -215,6 +247,11 @@ export class Executor {
       `a handler ${verb} after its attempt had been ended; nothing is made of it`,
     )
   }
+}
+
+function notCommitted(id: string): OffstageError {
+  const message = `ctx.complete() was called for job '${id}' and its transaction was not committed before the handler returned`
+  return new OffstageError('TX_NOT_COMMITTED', message)
 }
 
 function policyOf({ job, task }: Attempt): typeof defaultRetry {

@@ -85,6 +85,45 @@ describe('claiming', () => {
     gates[3]?.resolve()
   })
 
+  test('a hint that comes while a claim ahead is under way is followed at once', async () => {
+    let hint = deferred()
+    const call = (): void => {
+      const last = hint
+      hint = deferred()
+      last.resolve()
+    }
+    kit.break('wake', () => hint.promise)
+    let started = 0
+    const run = (): null => {
+      started += 1
+      return null
+    }
+    await kit.started([task(run)], { concurrency: 2, pollInterval: '10s' })
+    await kit.until(() => kit.count('reserve') === 1)
+    const replies: Deferred[] = []
+    kit.break('reserve', async (_, through) => {
+      const answer = await through()
+      const reply = deferred()
+      replies.push(reply)
+      await reply.promise
+      return answer
+    })
+    await kit.enqueue()
+    call()
+    await kit.until(() => replies.length === 1, 500)
+    // A second hint of the same job: the next claim leaves with the answer to this one, and finds nothing.
+    call()
+    await turns()
+    replies[0]?.resolve()
+    await kit.until(() => replies.length === 2, 500)
+    await kit.enqueue()
+    call()
+    await kit.until(async () => (await counts()).succeeded === 1, 500)
+    kit.heal('reserve')
+    replies[1]?.resolve()
+    await kit.until(() => started === 2, 500)
+  })
+
   test('the cap on what is claimed ahead holds', async () => {
     for (let i = 0; i < 500; i += 1) await kit.enqueue()
     await kit.started([task(() => null)], { concurrency: 2, prefetch: 5 })

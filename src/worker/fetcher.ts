@@ -136,8 +136,11 @@ export class Fetcher {
     if (this.#loop.errorsInARow > 0 || this.#ports.slots.waiting === 0) return
     if (this.#ports.settler.busy || this.#lookAt > this.#env.clock.monotonic()) return
     const request = this.#request([])
-    // What went wrong is met again, waited out and said by the loop.
-    if (request !== undefined) this.#claim(request).catch(() => this.#loop.nudge())
+    if (request === undefined) return
+    // The loop sleeps as long as a claim is under way: a hint that came meanwhile is for it. What went wrong is met again
+    // there, waited out and said.
+    const goOn = (): void => this.#loop.nudge()
+    this.#claim(request).then(goOn, goOn)
   }
 
   async #turn(): Promise<number> {

@@ -54,7 +54,11 @@ export class Notes {
   written(claim: Claim): Promise<void> {
     if (claim.notes === 0) return Promise.resolve()
     return new Promise((resolve) => {
-      this.#waiters.set(claim, resolve)
+      const before = this.#waiters.get(claim)
+      this.#waiters.set(claim, () => {
+        before?.()
+        resolve()
+      })
       this.#plan()
     })
   }

@@ -9,6 +9,7 @@ import type {
   Settled,
   SettleRequest,
 } from '../broker/message.ts'
+import { isTransacting, type TransactingBroker } from '../broker/transacting.ts'
 import { OffstageError } from '../errors/error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { formatMs } from '../runtime/durations.ts'
@@ -31,6 +32,11 @@ export class PatientBroker {
 
   get capabilities(): Broker['capabilities'] {
     return this.#broker.capabilities
+  }
+
+  /** The broker itself, for what happens on the user's connection; undefined where it has no transactions. */
+  get transacting(): TransactingBroker | undefined {
+    return isTransacting(this.#broker) ? this.#broker : undefined
   }
 
   /** @param late hears an answer that came after the call had been given up: it may bring jobs */

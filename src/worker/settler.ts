@@ -5,7 +5,7 @@ import { storedError } from '../job/stored-error.ts'
 import { type ChannelMessages, publish } from '../runtime/channels.ts'
 import type { Timer } from '../runtime/clock.ts'
 import type { Attempt } from './attempt.ts'
-import type { Claim, Claims } from './claims.ts'
+import type { Claim, Claims, Completed } from './claims.ts'
 import { backoffMs, type WorkerEnv } from './env.ts'
 
 const MAX_TRIP = 1_000
@@ -169,16 +169,39 @@ export class Settler {
       const outcome = outcomes[i] as Outcome
       const answer = answers[i] as SettleAnswer
       if (answer === 'away') {
-        away += 1
+        if (claim.completed === undefined) away += 1
         this.#putAside(claim, outcome)
+        continue
+      }
+      if (answer === 'lost' && claim.completed !== undefined && outcome.kind !== 'succeeded') {
+        this.#askForSuccess(claim, claim.completed, outcome)
         continue
       }
       this.#claims.delete(claim)
       publish('offstage:settle', () => this.#message(claim, outcome.kind, answer))
       if (answer === 'lost') this.#lost(claim, outcome)
+      else if (claim.overruled !== undefined) this.#overruled(claim)
     }
-    if (away > 0) this.#tryAgainLater(away)
-    else if (this.#away.length === 0) this.#awayInARow = 0
+    if (this.#away.length > 0) this.#tryAgainLater(away)
+    else this.#awayInARow = 0
+  }
+
+  /**
+   * The job has ended, or its lease was lost. What was recorded in the handler's own transaction answers ok again if it
+   * was committed, and cannot be recorded by this: the lease is gone.
+   */
+  #askForSuccess(claim: Claim, { success }: Completed, outcome: Outcome): void {
+    claim.overruled = outcome.kind
+    this.#waitingClaims.push(claim)
+    this.#waitingOutcomes.push(success)
+  }
+
+  #overruled(claim: Claim): void {
+    const { id, task, queue } = claim.job
+    this.#env.logger.warn(
+      { job: id, task, queue, token: claim.token, outcome: claim.overruled },
+      'an attempt did not end well after its own transaction had been committed: its job has succeeded',
+    )
   }
 
   #putAside(claim: Claim, outcome: Outcome): void {
@@ -189,8 +212,9 @@ export class Settler {
   #tryAgainLater(outcomes: number): void {
     if (this.#stopped || this.#awayTimer !== undefined) return
     this.#awayInARow += 1
-    const level = this.#awayInARow === 1 ? 'error' : 'debug'
-    this.#env.logger[level]({ outcomes }, 'outcomes could not be recorded since their shard is away')
+    const level = this.#awayInARow === 1 && outcomes > 0 ? 'error' : 'debug'
+    const why = outcomes > 0 ? 'their shard is away' : 'the transactions of their handlers are still open'
+    this.#env.logger[level]({ outcomes }, `outcomes could not be recorded since ${why}`)
     this.#awayTimer = this.#env.clock.schedule(backoffMs(this.#awayInARow, MAX_BACKOFF_MS), () => {
       this.#awayTimer = undefined
       for (const { claim, outcome } of this.#away.splice(0)) {

@@ -189,6 +189,8 @@ export class Worker {
   }
 
   #lost(claim: Claim): void {
+    // It has ended with the handler's own transaction; what became of it is found when the handler returns.
+    if (claim.completed !== undefined) return
     claim.lost = true
     const { id, task, queue } = claim.job
     publish('offstage:lease-lost', () => claim.message(this.id))

@@ -222,6 +222,16 @@ describe('planted', () => {
     expect(check(plus(refused), goodFinal, { mayRefuse: true }).violations).toEqual([])
   })
 
+  test('what a worker takes while it is being killed or stopped is in hand, and what it takes later is not', () => {
+    const hit = (kind: 'kill' | 'stop', ...more: Line[]): number => {
+      const run: Line = [4, 75, { e: 'run', id: 'b', task: 'work', token: 2.5, attempt: 1, hash: 'hb' }]
+      return check(plus([4, 74, { e: 'fault', kind }], ...more, run), goodFinal).figures.inHand
+    }
+    expect(hit('kill')).toBe(2)
+    expect(hit('stop')).toBe(2)
+    expect(hit('stop', [4, 74.5, { e: 'fault', kind: 'go-on' }])).toBe(1)
+  })
+
   test('duplicates after an outage are explained only by what was in hand', () => {
     const outage: Line = [0, 20, { e: 'fault', kind: 'outage', what: 'cut', long: false }]
     const replaced = [...good.slice(0, 5), outage, ...good.slice(6)]

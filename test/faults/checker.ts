@@ -224,6 +224,8 @@ function faultsOf(history: readonly Event[]): Faults {
   const hit = new Set<string>()
   const waiting = new Map<string, { readonly at: number; readonly attempt: number }>()
   const stopped = new Set<number>()
+  // A process goes on for a moment after the signal is written down: what it takes then is in hand when it is hit.
+  const struck = new Set<number>()
   let largestPickupMs: number | undefined
   let slowest: string | undefined
   for (const event of history) {
@@ -237,12 +239,16 @@ function faultsOf(history: readonly Event[]): Faults {
       }
       waiting.delete(event.id)
       held.set(`${event.id} ${event.token}`, event)
+      if (struck.has(event.pid)) hit.add(`${event.id} ${event.token}`)
     } else if (event.e === 'settled') {
       held.delete(`${event.id} ${event.token}`)
       waiting.delete(event.id)
-    } else if (event.e === 'fault' && event.kind !== 'go-on') {
+    } else if (event.e === 'fault' && event.kind === 'go-on') {
+      struck.delete(event.pid)
+    } else if (event.e === 'fault') {
       const { kind } = event
       if (kind === 'stop') stopped.add(event.pid)
+      if (kind === 'stop' || kind === 'kill') struck.add(event.pid)
       for (const [key, { pid, id, attempt }] of held) {
         if (kind !== 'outage' && pid !== event.pid) continue
         hit.add(key)

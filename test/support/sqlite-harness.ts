@@ -3,10 +3,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import BetterSqlite3 from 'better-sqlite3'
 import { type Database, type EngineName, pickEngine } from '../../src/brokers/sqlite/engine.ts'
 import { sql } from '../../src/brokers/sqlite/sql.generated.ts'
 import type { SqliteBroker, SqliteOptions } from '../../src/brokers/sqlite/sqlite.ts'
-import type { BrokerHarness } from '../../src/laws/index.ts'
+import type { BrokerHarness, UserTransaction } from '../../src/laws/index.ts'
 import { ManualClock } from '../../src/runtime/manual-clock.ts'
 
 type Sqlite = typeof import('../../src/brokers/sqlite/sqlite.ts')
@@ -65,6 +66,7 @@ export function sqliteFileHarness(options: Omit<SqliteOptions, 'file'> = {}): Br
         const changes = db.prepare(`UPDATE jobs SET rare = '{"tags":' WHERE id = ?`).run(id)
         if (changes !== 1) throw new Error(`no row of ${id} to damage`)
       }),
+    transaction: (broker) => beginOn(fileOf(broker), options.engine),
     scans: (broker) => withFile(fileOf(broker), scans),
     dispose: async () => rmSync(folder, { recursive: true, force: true }),
   }
@@ -100,6 +102,29 @@ async function withFile<T>(file: string, use: (db: Database) => T): Promise<T> {
   } finally {
     db.close()
   }
+}
+
+/** A connection of the application's own, on which BEGIN IMMEDIATE was run. */
+async function beginOn(file: string, engine?: EngineName): Promise<UserTransaction> {
+  const tx = await userConnection(file, engine)
+  tx.exec('BEGIN IMMEDIATE')
+  const end = (how: string) => async (): Promise<void> => {
+    tx.exec(how)
+    tx.close()
+  }
+  return { tx, commit: end('COMMIT'), rollback: end('ROLLBACK') }
+}
+
+type UserConnection = Pick<BetterSqlite3.Database, 'close' | 'prepare'> & { exec(sql: string): unknown }
+
+/** As an application opens one, with the engine that the broker would take. */
+export async function userConnection(file: string, engine?: EngineName): Promise<UserConnection> {
+  const { name } = await pickEngine(engine)
+  if (name === 'better-sqlite3') return new BetterSqlite3(file)
+  const sqlite = process.getBuiltinModule('node:sqlite') as unknown as {
+    readonly DatabaseSync: new (path: string, options: { readonly timeout: number }) => UserConnection
+  }
+  return new sqlite.DatabaseSync(file, { timeout: 5_000 })
 }
 
 /** The statements whose plan walks a large table without an index, or sorts what it found in one. */

@@ -36,12 +36,17 @@ type Fault = (args: readonly unknown[], through: () => Promise<unknown>) => Prom
 export class WorkerKit {
   readonly clock: ManualClock = new ManualClock()
   readonly memory: MemoryBroker = new MemoryBroker({ clock: this.clock })
-  readonly broker: Broker = this.#faulty()
+  readonly broker: Broker
   readonly logs: LogEntry[] = []
   readonly calls: { readonly name: string; readonly args: readonly unknown[] }[] = []
   readonly #faults = new Map<string, Fault>()
   readonly #workers: Worker[] = []
   #ids = 0
+
+  /** @param around puts something between the worker and the broker that fails on demand */
+  constructor(around: (broker: Broker) => Broker = (broker) => broker) {
+    this.broker = around(this.#faulty())
+  }
 
   async open(): Promise<this> {
     await this.memory.open()

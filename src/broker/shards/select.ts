@@ -3,6 +3,7 @@
 import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord } from '../../job/record.ts'
 import type { JobPage, JobSelection, ListRequest, SelectionAnswer } from '../contract.ts'
+import { boundedLimit } from '../paging.ts'
 import { all, shareOut } from './claims.ts'
 import type { Shard } from './shard.ts'
 
@@ -36,7 +37,7 @@ interface Source extends Position {
  * it would in one shard; those that have more to give than others are asked again.
  */
 export async function list(shards: readonly Shard[], request: ListRequest): Promise<JobPage> {
-  const limit = bounded(request.limit ?? 50)
+  const limit = boundedLimit(request.limit ?? 50)
   const newest = (request.order ?? 'newest') === 'newest'
   const positions = readCursor(request.cursor, shards.length)
   const sources = positions.map(
@@ -175,7 +176,7 @@ async function steerByQuery(
   { query, limit: wanted }: Extract<JobSelection, { readonly query: unknown }>,
   act: (shard: Shard, selection: JobSelection) => Promise<SelectionAnswer>,
 ): Promise<SelectionAnswer> {
-  const limit = bounded(wanted ?? 500)
+  const limit = boundedLimit(wanted ?? 500)
   const done: string[] = []
   const skipped: SelectionAnswer['skipped'][number][] = []
   let left = [...shards]
@@ -198,8 +199,4 @@ async function steerByQuery(
     if (done.length === before && rest.length === 0) break
   }
   return { done, skipped, more: left.length > 0 }
-}
-
-function bounded(limit: number): number {
-  return Math.min(MAX_LIMIT, Math.max(1, Math.floor(limit)))
 }

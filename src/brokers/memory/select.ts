@@ -1,7 +1,8 @@
 // Asking for jobs by query, and steering them by ids or by query. A query reads the smallest index that covers it, in
 // the order of enqueueing.
+
 import type { JobPage, JobQuery, JobSelection, ListRequest, SelectionAnswer } from '../../broker/contract.ts'
-import { OffstageError } from '../../errors/error.ts'
+import { boundedLimit, readCursor } from '../../broker/paging.ts'
 import { type JobState, jobStates } from '../../job/states.ts'
 import { spread } from './dependents.ts'
 import { type StoredJob, toRecord } from './job.ts'
@@ -9,12 +10,11 @@ import type { Sequence } from './sequence.ts'
 import type { Space } from './space.ts'
 import { indexKey } from './store.ts'
 
-const MAX_LIMIT = 1_000
 /** How many rows a listing may read for each row that it may answer. */
 const READ_AHEAD = 10
 
 export function list(space: Space, namespace: string, request: ListRequest): JobPage {
-  const limit = bounded(request.limit ?? 50)
+  const limit = boundedLimit(request.limit ?? 50)
   const newest = (request.order ?? 'newest') === 'newest'
   const cursor = request.cursor === undefined ? undefined : readCursor(request.cursor)
   const { createdFrom = Number.NEGATIVE_INFINITY, createdTo = Number.POSITIVE_INFINITY } = request
@@ -74,7 +74,7 @@ export function steer(space: Space, selection: JobSelection, steering: Steering)
     }
     return { done, skipped, more: false }
   }
-  const limit = bounded(selection.limit ?? 500)
+  const limit = boundedLimit(selection.limit ?? 500)
   const wanted = selection.query.states ?? jobStates
   const query = { ...selection.query, states: wanted.filter((state) => steering.states.includes(state)) }
   for (let from = 0; ; ) {
@@ -156,16 +156,4 @@ function* merge(
     if (value === undefined) heads.splice(heads.indexOf(first), 1)
     else first.job = value as StoredJob
   }
-}
-
-function bounded(limit: number): number {
-  return Math.min(MAX_LIMIT, Math.max(1, Math.floor(limit)))
-}
-
-function readCursor(cursor: string): number {
-  const seq = Number(cursor)
-  if (cursor !== '' && Number.isSafeInteger(seq) && seq >= 0) return seq
-  throw new OffstageError('OPTION_INVALID', 'cursor is not one that a page of this broker has answered', {
-    details: { path: 'cursor' },
-  })
 }

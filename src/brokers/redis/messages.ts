@@ -1,4 +1,5 @@
 // The message half: each call is one script, one trip.
+
 import type {
   ExtendAnswer,
   GroupAnswer,
@@ -9,7 +10,9 @@ import type {
   Settled,
   SettleRequest,
 } from '../../broker/contract.ts'
-import type { JobSpec, StoredError } from '../../job/record.ts'
+import { unreadableError } from '../../broker/outcomes.ts'
+import { ServerTime } from '../../broker/server-time.ts'
+import type { JobSpec } from '../../job/record.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { scripts } from './scripts.ts'
 import type { Signals } from './signals.ts'
@@ -18,12 +21,6 @@ import { packRequest, type ReadClaims, readClaims } from './wire/claims.ts'
 import { packGroups, readGroups } from './wire/enqueue.ts'
 import { packLeases, packOutcomes } from './wire/outcomes.ts'
 
-const UNREADABLE: StoredError = {
-  name: 'OffstageError',
-  message: 'the stored fields of the job cannot be read: its record is damaged',
-  code: 'PAYLOAD_UNREADABLE',
-  fingerprint: 'PAYLOAD_UNREADABLE',
-}
 const OK = 111
 const CANCELLING = 99
 
@@ -31,8 +28,7 @@ export class Messages {
   readonly #space: Space
   readonly #signals: Signals
   readonly #clock: Clock
-  /** What is to be added to the monotonic clock for broker time, as far as answers have told. Never too little. */
-  #offset: number | undefined
+  readonly #serverTime = new ServerTime()
 
   constructor(space: Space, signals: Signals, clock: Clock) {
     this.#space = space
@@ -71,7 +67,7 @@ export class Messages {
   }
 
   async maintain(): Promise<MaintainReport> {
-    const sentAt = this.#offset === undefined ? 0 : this.#clock.monotonic() + this.#offset
+    const sentAt = this.#serverTime.at(this.#clock.monotonic())
     const outageMs = Math.ceil(this.#space.client.takeOutageMs())
     const reply = await run(this.#space, scripts.maintain, String(outageMs), String(Math.floor(sentAt)))
     const [promoted, reclaimed, expired, pruned, spread, more, nextDueInMs] = reply as [
@@ -96,20 +92,11 @@ export class Messages {
 
   async #reserved(request: ReserveRequest, reply: unknown, mark: number, leftAt: number): Promise<Reserved> {
     const { unreadable, drained, ...reserved } = readClaims(reply, this.#space.kinds)
-    this.#reckon(reserved.now, leftAt)
+    this.#serverTime.learn(reserved.now, leftAt, this.#clock.monotonic())
     if (drained) this.#signals.drained(request.queues, mark)
     else this.#signals.undrained(request.queues)
     if (unreadable.length > 0) await this.#bury(unreadable)
     return reserved
-  }
-
-  /**
-   * The server said `now` at some time between `leftAt` and this moment. A process that stood still reads an answer late,
-   * which is no reason to take its server for one that was away: what may still be right is kept.
-   */
-  #reckon(now: number, leftAt: number): void {
-    const [least, most] = [now - this.#clock.monotonic(), now - leftAt]
-    if (this.#offset === undefined || this.#offset < least || this.#offset > most) this.#offset = most
   }
 
   /** What cannot be read ends as a dead letter; if that is lost on the way, its lease runs out and it comes here again. */
@@ -118,7 +105,7 @@ export class Messages {
       ...lease,
       kind: 'failed' as const,
       reason: 'unreadable' as const,
-      error: UNREADABLE,
+      error: unreadableError,
     }))
     await run(this.#space, scripts.settle, packOutcomes([], outcomes), '').catch(() => undefined)
   }

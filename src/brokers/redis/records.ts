@@ -1,7 +1,8 @@
 // The record half: asking about jobs and steering them. What goes by ids goes in chunks, so that no call holds up the
 // server; a query walks an index in pages, and what the indexes do not know is checked here.
+
 import type { JobPage, JobQuery, JobSelection, ListRequest, SelectionAnswer } from '../../broker/contract.ts'
-import { OffstageError } from '../../errors/error.ts'
+import { boundedLimit, readCursor } from '../../broker/paging.ts'
 import type { JobRecord } from '../../job/record.ts'
 import { type JobState, jobStates, waitingStates } from '../../job/states.ts'
 import { scripts } from './scripts.ts'
@@ -12,7 +13,6 @@ import { type RecordRow, readRecord } from './wire/records.ts'
 
 /** Ids a script works on at once. */
 const CHUNK = 200
-const MAX_LIMIT = 1_000
 /** How many rows a listing may read for each row that it may answer. */
 const READ_AHEAD = 10
 /** The most rows and bytes that one trip of a listing brings. */
@@ -45,11 +45,11 @@ export async function get(space: Space, ids: readonly string[]): Promise<(JobRec
 }
 
 export async function list(space: Space, request: ListRequest): Promise<JobPage> {
-  const limit = bounded(request.limit ?? 50)
+  const limit = boundedLimit(request.limit ?? 50)
   const newest = (request.order ?? 'newest') === 'newest'
   const jobs: JobRecord[] = []
   let left = limit * READ_AHEAD
-  let cursor = request.cursor === undefined ? '' : readCursor(request.cursor)
+  let cursor = request.cursor === undefined ? '' : String(readCursor(request.cursor))
   for (;;) {
     const page = await readPage(space, request, newest, cursor, Math.min(left, PAGE_ROWS))
     for (const job of page.jobs) {
@@ -74,7 +74,7 @@ export async function steer(space: Space, action: Action, selection: JobSelectio
     await act(space, action, jobStates, selection.ids, done, skipped)
     return { done, skipped, more: false }
   }
-  const limit = bounded(selection.limit ?? 500)
+  const limit = boundedLimit(selection.limit ?? 500)
   const states = (selection.query.states ?? jobStates).filter((state) => ACTS_ON[action].includes(state))
   if (states.length === 0) return { done, skipped, more: false }
   const query = { ...selection.query, states }
@@ -182,16 +182,4 @@ function matches(job: JobRecord, query: JobQuery): boolean {
   if (query.fingerprint !== undefined && query.fingerprint !== job.error?.fingerprint) return false
   if (query.createdFrom !== undefined && job.createdAt < query.createdFrom) return false
   return query.createdTo === undefined || job.createdAt < query.createdTo
-}
-
-function bounded(limit: number): number {
-  return Math.min(MAX_LIMIT, Math.max(1, Math.floor(limit)))
-}
-
-function readCursor(cursor: string): string {
-  const seq = Number(cursor)
-  if (cursor !== '' && Number.isSafeInteger(seq) && seq >= 0) return cursor
-  throw new OffstageError('OPTION_INVALID', 'cursor is not one that a page of this broker has answered', {
-    details: { path: 'cursor' },
-  })
 }

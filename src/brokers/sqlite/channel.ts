@@ -21,6 +21,7 @@ export interface CallOptions<T> {
   readonly read?: ((value: never) => T) | undefined
 }
 
+type Flags = { waiting?: boolean; listening?: boolean; look?: true }
 type News = Pick<FromThread, 'news' | 'events'>
 
 export class Channel {
@@ -30,7 +31,7 @@ export class Channel {
   readonly #pending = new Map<number, Pending>()
   #outgoing: Request[] = []
   #transfers: ArrayBuffer[] = []
-  #flags: { waiting?: boolean; listening?: boolean } = {}
+  #flags: Flags = {}
   #lastId = 0
   #planned = false
   #closing = false
@@ -85,7 +86,7 @@ export class Channel {
     })
   }
 
-  tell(flags: { waiting?: boolean; listening?: boolean }): void {
+  tell(flags: Flags): void {
     Object.assign(this.#flags, flags)
     if (this.#gone === undefined) this.#plan()
   }

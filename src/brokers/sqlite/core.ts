@@ -6,6 +6,7 @@ import type {
   HeldLease,
   JobSelection,
   LeaseRef,
+  Outcome,
   ReserveRequest,
 } from '../../broker/contract.ts'
 import { waitingStates } from '../../job/states.ts'
@@ -109,6 +110,11 @@ export class Core {
   settleOne(outcomes: OutcomeColumns, index: number): 'ok' | 'lost' {
     const outcome = unpackOutcomes(outcomes)[index]
     return outcome === undefined ? 'lost' : this.#settle.settle(outcome)
+  }
+
+  /** An outcome inside a transaction of the user's. */
+  settleHeld(outcome: Outcome): 'ok' | 'lost' {
+    return this.#settle.settleHeld(outcome)
   }
 
   reserve(request: ReserveRequest): ClaimColumns {

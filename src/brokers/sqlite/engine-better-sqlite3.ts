@@ -30,7 +30,8 @@ function isMissing(error: unknown): boolean {
   )
 }
 
-function wrap(db: BetterSqlite3.Database): Database {
+/** Also takes a database that somebody else has opened, with settings of their own. */
+export function wrap(db: BetterSqlite3.Database): Database {
   return {
     exec: (sql) => void db.exec(sql),
     prepare: (sql) => wrapStatement(db.prepare(sql)),
@@ -42,7 +43,7 @@ function wrap(db: BetterSqlite3.Database): Database {
 }
 
 function wrapStatement(statement: BetterSqlite3.Statement<Value[]>): Statement {
-  if (statement.reader) statement.raw(true)
+  if (statement.reader) statement.raw(true).safeIntegers(false)
   return {
     run: (...values) => statement.run(...values).changes,
     get: <R extends readonly Value[]>(...values: Value[]) => statement.get(...values) as R | undefined,

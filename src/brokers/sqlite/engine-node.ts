@@ -7,9 +7,10 @@ interface NodeStatement {
   get(...values: Value[]): unknown
   all(...values: Value[]): unknown[]
   setReturnArrays?(on: boolean): void
+  setReadBigInts?(on: boolean): void
 }
 
-interface NodeDatabase {
+export interface NodeDatabase {
   exec(sql: string): void
   prepare(sql: string): NodeStatement
   close(): void
@@ -47,7 +48,8 @@ function loadQuietly(): NodeSqlite | undefined {
   }
 }
 
-function wrap(db: NodeDatabase): Database {
+/** Also takes a database that somebody else has opened, with settings of their own. */
+export function wrap(db: NodeDatabase): Database {
   return {
     exec: (sql) => db.exec(sql),
     prepare: (sql) => wrapStatement(db.prepare(sql)),
@@ -60,6 +62,7 @@ function wrap(db: NodeDatabase): Database {
 
 function wrapStatement(statement: NodeStatement): Statement {
   statement.setReturnArrays?.(true)
+  statement.setReadBigInts?.(false)
   return {
     run: (...values) => Number(statement.run(...values).changes),
     get: <R extends readonly Value[]>(...values: Value[]) => statement.get(...values) as R | undefined,

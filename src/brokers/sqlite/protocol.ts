@@ -24,6 +24,8 @@ export interface ToThread {
   /** Whether somebody waits for work, and whether somebody listens to events; absent where that has not changed. */
   readonly waiting?: boolean | undefined
   readonly listening?: boolean | undefined
+  /** A transaction of the user's has ended, and there may be work. */
+  readonly look?: true | undefined
 }
 
 export interface SentError {

@@ -1,7 +1,9 @@
 // Claiming ready jobs: what is due is promoted, then jobs are taken from the lanes by turns, each with its lease and
 // token in one update.
+
 import type { ReserveRequest } from '../../broker/contract.ts'
-import { type StoredError, unpackRare } from '../../job/record.ts'
+import { unreadableError } from '../../broker/outcomes.ts'
+import { unpackRare } from '../../job/record.ts'
 import type { Dependents } from './dependents.ts'
 import { FLAG } from './flags.ts'
 import type { Lanes } from './lanes.ts'
@@ -15,14 +17,6 @@ import { type ClaimColumns, ClaimPacker } from './wire-claims.ts'
 
 /** The most jobs of each kind that one call promotes, expires, reclaims or removes. */
 export const STEP = 500
-
-/** What a job is told to have died of when its own record does not parse. */
-const UNREADABLE: StoredError = {
-  name: 'OffstageError',
-  message: 'the stored fields of the job cannot be read: its record is damaged',
-  code: 'PAYLOAD_UNREADABLE',
-  fingerprint: 'PAYLOAD_UNREADABLE',
-}
 
 interface Lease {
   readonly token: number
@@ -114,7 +108,7 @@ export class Reserve {
       if (!isReadable(head[15])) {
         left.expiries -= 1
         this.#end(lane, head, (row) => {
-          row.error = JSON.stringify(UNREADABLE)
+          row.error = JSON.stringify(unreadableError)
           this.#parts.moves.end(row, 'failed', 'unreadable')
         })
         dependents.spread()

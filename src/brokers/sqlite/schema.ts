@@ -34,7 +34,7 @@ export function openStore(engine: Engine, settings: StoreSettings): Database {
     const opened = db
     patiently(() => checkOwner(opened, file))
     patiently(() => configure(opened, settings))
-    patiently(() => migrate(opened, settings))
+    if (!patiently(() => isCurrent(opened, settings))) patiently(() => migrate(opened, settings))
     return opened
   } catch (error) {
     db?.close()
@@ -93,6 +93,11 @@ function configure(db: Database, { durability }: StoreSettings): void {
   db.prepare(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`).get()
 }
 
+/** Nothing is to be written: then the file is opened without a wait for whoever writes, such as the user's transaction. */
+function isCurrent(db: Database, { namespace }: StoreSettings): boolean {
+  return number(db, 'PRAGMA user_version') === SCHEMA_VERSION && readMeta(db, 'namespace') === namespace
+}
+
 function migrate(db: Database, { file, namespace }: StoreSettings): void {
   db.exec('BEGIN IMMEDIATE')
   try {
@@ -144,11 +149,10 @@ function saveMeta(db: Database, key: string, value: string): void {
 }
 
 /** Waits for others that hold the file. */
-function patiently(step: () => void): void {
+function patiently<T>(step: () => T): T {
   for (let tries = 1; ; tries += 1) {
     try {
-      step()
-      return
+      return step()
     } catch (error) {
       if (!isBusy(error) || tries === MOST_TRIES) throw error
       pause(tries)

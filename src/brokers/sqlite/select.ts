@@ -1,14 +1,14 @@
 // Asking for jobs by query, and steering them by ids or by query. A query reads one index in the order of enqueueing,
 // looks at narrow rows, and only reads those whole that match.
+
 import type { JobQuery, JobSelection, ListRequest, SelectionAnswer } from '../../broker/contract.ts'
-import { OffstageError } from '../../errors/error.ts'
+import { boundedLimit, readCursor } from '../../broker/paging.ts'
 import type { StoredError } from '../../job/record.ts'
 import { type JobState, jobStates } from '../../job/states.ts'
 import type { Statement, Value } from './engine.ts'
 import { type JobRow, rareOf, STATE } from './row.ts'
 import type { Store } from './store.ts'
 
-const MAX_LIMIT = 1_000
 /** How many rows a listing may read for each row that it may answer. */
 const READ_AHEAD = 10
 
@@ -45,7 +45,7 @@ export class Select {
   }
 
   list(request: ListRequest): FoundPage {
-    const limit = bounded(request.limit ?? 50)
+    const limit = boundedLimit(request.limit ?? 50)
     const newest = (request.order ?? 'newest') === 'newest'
     const cursor = request.cursor === undefined ? undefined : readCursor(request.cursor)
     const { createdFrom = Number.NEGATIVE_INFINITY, createdTo = Number.POSITIVE_INFINITY } = request
@@ -83,7 +83,7 @@ export class Select {
       }
       return { done, skipped, more: false }
     }
-    const more = this.#visitMatching(selection.query, bounded(selection.limit ?? 500), steering, visit)
+    const more = this.#visitMatching(selection.query, boundedLimit(selection.limit ?? 500), steering, visit)
     return { done, skipped, more }
   }
 
@@ -173,16 +173,4 @@ export class Select {
 
 function fingerprint(row: JobRow): string | undefined {
   return row.error === null ? undefined : (JSON.parse(row.error) as StoredError).fingerprint
-}
-
-function bounded(limit: number): number {
-  return Math.min(MAX_LIMIT, Math.max(1, Math.floor(limit)))
-}
-
-function readCursor(cursor: string): number {
-  const seq = Number(cursor)
-  if (cursor !== '' && Number.isSafeInteger(seq) && seq >= 0) return seq
-  throw new OffstageError('OPTION_INVALID', 'cursor is not one that a page of this broker has answered', {
-    details: { path: 'cursor' },
-  })
 }

@@ -45,6 +45,12 @@ export class Settle {
     return 'ok'
   }
 
+  /** As `settle`, and `lost` also where the outcome has been recorded before. */
+  settleHeld(outcome: Outcome): 'ok' | 'lost' {
+    const held = this.#store.sql.heldJob.get(outcome.id, outcome.token)
+    return held === undefined ? 'lost' : this.settle(outcome)
+  }
+
   /** The short way of a plain success; false where the job needs more care or the claim is over. */
   #succeed(claim: Claim, outcome: LeaseRef & { ranMs?: number | undefined; result: Payload }): boolean {
     if ((claim.flags & CARE) !== 0) return false

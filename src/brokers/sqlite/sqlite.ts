@@ -24,6 +24,8 @@ import type {
   Settled,
   SettleRequest,
   Step,
+  Success,
+  TransactingBroker,
   WorkerInfo,
 } from '../../broker/contract.ts'
 import { OffstageError } from '../../errors/error.ts'
@@ -36,6 +38,7 @@ import { Waiters } from './waiters.ts'
 import { type ClaimColumns, unpackClaims } from './wire-claims.ts'
 import { packOutcomes, type SettledColumns, unpackSettled } from './wire-outcomes.ts'
 import { packSpecs } from './wire-specs.ts'
+import type { Within } from './within.ts'
 
 export type { SqliteOptions } from './options.ts'
 
@@ -50,12 +53,13 @@ export function sqlite(options: string | SqliteOptions): SqliteBroker {
 
 type Listener = (events: readonly JobEvent[]) => void
 
-export class SqliteBroker implements Broker {
+export class SqliteBroker implements TransactingBroker {
   readonly name = 'sqlite'
   readonly namespace: string
   readonly capabilities: Capabilities
   readonly #settings: Settings
   readonly #waiters: Waiters
+  #within: Promise<Within> | undefined
   readonly #listeners = new Set<Listener>()
   #channel: Channel | undefined
   #opening: Promise<void> | undefined
@@ -72,7 +76,8 @@ export class SqliteBroker implements Broker {
       wakesOthers: !inMemory,
       outages: false,
       records: true,
-      transactions: false,
+      transactions: !inMemory,
+      exclusiveTransactions: !inMemory || undefined,
     }
     this.#waiters = new Waiters((waiting) => this.#channel?.tell({ waiting }))
   }
@@ -157,6 +162,30 @@ export class SqliteBroker implements Broker {
   #reserved(request: ReserveRequest, reserved: Reserved): Reserved {
     if (reserved.jobs.length < request.max) this.#waiters.drained(request.queues)
     return reserved
+  }
+
+  // ── inside the user's transaction ──────────────────────────────────────────────────────────────────────────────
+
+  /** @param tx a `DatabaseSync` of node:sqlite or a `Database` of better-sqlite3 on the same file, after BEGIN */
+  async enqueueWithin(tx: unknown, groups: readonly (readonly JobSpec[])[]): Promise<readonly GroupAnswer[]> {
+    return (await this.#inside()).enqueue(tx, groups)
+  }
+
+  /** @param tx as for `enqueueWithin` */
+  async settleWithin(tx: unknown, success: Success): Promise<'ok' | 'lost'> {
+    return (await this.#inside()).settle(tx, success)
+  }
+
+  /** Loaded at its first use: the parts of the broker live in its thread otherwise. */
+  async #inside(): Promise<Within> {
+    if (this.#channel === undefined) throw closedError(this.#closed ? 'was closed' : 'is not open yet')
+    if (!this.capabilities.transactions)
+      throw new OffstageError('TX_UNSUPPORTED', 'no other connection reaches what SQLite keeps in memory')
+    this.#within ??= import('./within.ts').then(({ Within }) => {
+      const { file, clock } = this.#settings
+      return new Within(file, clock, () => this.#channel?.tell({ look: true }))
+    })
+    return this.#within
   }
 
   // ── the record half ────────────────────────────────────────────────────────────────────────────────────────────

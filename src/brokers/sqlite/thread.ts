@@ -45,7 +45,7 @@ class BrokerThread {
         answers.push(...this.#run(batch.slice(at, at + MOST_CALLS)))
       batch = []
     }
-    for (const { requests, reading, waiting, listening } of messages) {
+    for (const { requests, reading, waiting, listening, look } of messages) {
       if (reading !== undefined) {
         // Calls with another time are another transaction.
         flush()
@@ -53,6 +53,7 @@ class BrokerThread {
       }
       if (waiting !== undefined) this.#setWaiting(waiting)
       if (listening !== undefined) this.#setListening(listening)
+      if (look === true) this.#tellOthers()
       for (const request of requests) {
         if (request.call !== 'open' && request.call !== 'close' && request.call !== 'health')
           batch.push(request)
@@ -163,6 +164,12 @@ class BrokerThread {
       this.#poll = systemClock.schedule(POLL_MS * (0.75 + Math.random() / 2), turn)
     }
     this.#poll = systemClock.schedule(POLL_MS * Math.random(), turn)
+  }
+
+  /** What the user's own connection has written is news for everybody. */
+  #tellOthers(): void {
+    this.#wake?.touch()
+    this.#look()
   }
 
   /** Has another process written since work was last looked for? */

@@ -2,10 +2,10 @@
 // has gone silent. Whoever uses it sees a connection, or why there is none.
 import { OffstageError } from '../../../errors/error.ts'
 import { type Clock, sleep } from '../../../runtime/clock.ts'
+import { Silence } from '../../../runtime/silence.ts'
 import { type Address, nameOf } from '../options.ts'
 import type { Connection } from './connection.ts'
 import { unavailable } from './errors.ts'
-import { Silence } from './silence.ts'
 
 const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 1_000

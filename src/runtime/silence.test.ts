@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { ManualClock } from '../../../runtime/manual-clock.ts'
+import { ManualClock } from './manual-clock.ts'
 import { Silence } from './silence.ts'
 
 let clock: ManualClock

@@ -1,6 +1,6 @@
 // How long a server has kept somebody waiting without any answer. Counted in small ticks instead of from a start: a
 // process that stood still itself (a long handler, a laptop that slept) would else take its own pause for the server's.
-import type { Clock, Timer } from '../../../runtime/clock.ts'
+import type { Clock, Timer } from './clock.ts'
 
 const TICK_MS = 250
 /** A tick that is late by more than itself was held up by this process, so no more than this is counted for one. */
