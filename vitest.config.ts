@@ -13,6 +13,7 @@ export default defineConfig({
       { find: /^offstage\/memory$/, replacement: source('brokers/memory/memory.ts') },
       { find: /^offstage\/sqlite$/, replacement: source('brokers/sqlite/sqlite.ts') },
       { find: /^offstage\/redis$/, replacement: source('brokers/redis/redis.ts') },
+      { find: /^offstage\/postgres$/, replacement: source('brokers/postgres/postgres.ts') },
       { find: /^offstage\/broker$/, replacement: source('broker/contract.ts') },
     ],
   },

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { argv, env, version } from 'node:process'
+import { postgresVersion } from './postgres.mjs'
 import { provideServers } from './servers.mjs'
 import { setup } from './setup.mjs'
 import { runVitest } from './vitest.mjs'
@@ -29,7 +30,7 @@ for (const [broker, cases] of groups(lines)) {
 }
 console.log(`
 What this does not show: a killed process is not a power cut, which the settings of fsync carry; the network between
-machines is a proxy on this one. It ran with Node ${version} and ${redisVersion()}.`)
+machines is a proxy on this one. It ran with Node ${version}, ${redisVersion()} and ${postgresVersion()}.`)
 for (const { name, reason } of counts.skipped) console.log(`skipped: ${name}: ${reason ?? 'no reason given'}`)
 process.exitCode = counts.failed > 0 || counts.passed === 0 || !servers ? 1 : 0
 console.log(`\n${counts.passed} passed, ${counts.failed} failed`)

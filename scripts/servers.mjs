@@ -7,21 +7,36 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { env, getuid } from 'node:process'
+import {
+  fillFolder,
+  guard,
+  launchPostgres,
+  makeFolder,
+  makeTemplate,
+  pgbouncerMissing,
+  postgresRefuses,
+  postgresServerMissing,
+} from './postgres.mjs'
 
 const REDIS = 'redis://127.0.0.1:6379'
+const POSTGRES = 'postgres://postgres@127.0.0.1:5432/test'
 const START_MS = 10_000
 const LOOK_MS = 50
 
 /**
- * Sees to it that there is a Redis server, and names it in OFFSTAGE_TEST_REDIS for whatever is started from here.
- * Answers whether tests may go on: a missing server is a failure where CI is set.
+ * Sees to it that there are servers, and names them in OFFSTAGE_TEST_REDIS and OFFSTAGE_TEST_POSTGRES for whatever is
+ * started from here. Answers whether tests may go on: a missing server is a failure where CI is set.
  */
 export async function provideServers() {
-  const reason = await provideRedis()
-  if (reason === undefined) return true
-  env.OFFSTAGE_TEST_REDIS_MISSING = reason
-  console.log(`no Redis for the tests: ${reason}`)
-  return !isCi()
+  const missing = [
+    ['Redis', 'OFFSTAGE_TEST_REDIS_MISSING', await provideRedis()],
+    ['PostgreSQL', 'OFFSTAGE_TEST_POSTGRES_MISSING', await providePostgres()],
+  ].filter(([, , reason]) => reason !== undefined)
+  for (const [name, variable, reason] of missing) {
+    env[variable] = reason
+    console.log(`no ${name} for the tests: ${reason}`)
+  }
+  return missing.length === 0 || !isCi()
 }
 
 export function isCi() {
@@ -54,7 +69,7 @@ export function redisServerMissing() {
 
 async function provideRedis() {
   // Many tests start servers of their own, so the program is wanted even where a server runs.
-  if (redisServerMissing() !== undefined) installRedis()
+  if (redisServerMissing() !== undefined) install('redis-server')
   const url = env.OFFSTAGE_TEST_REDIS ?? REDIS
   if (await redisAnswers(url)) {
     env.OFFSTAGE_TEST_REDIS = url
@@ -69,17 +84,38 @@ async function provideRedis() {
   return undefined
 }
 
-function installRedis() {
+async function providePostgres() {
+  if (postgresServerMissing() !== undefined) install('postgresql')
+  if (pgbouncerMissing() !== undefined) install('pgbouncer')
+  const missing = postgresServerMissing()
+  if (missing === undefined && !existsSync(env.OFFSTAGE_TEST_POSTGRES_TEMPLATE ?? '')) {
+    env.OFFSTAGE_TEST_POSTGRES_TEMPLATE = makeTemplate()
+    guard(env.OFFSTAGE_TEST_POSTGRES_TEMPLATE)
+  }
+  const url = env.OFFSTAGE_TEST_POSTGRES ?? POSTGRES
+  const refused = await postgresRefuses(url)
+  if (refused === undefined) {
+    env.OFFSTAGE_TEST_POSTGRES = url
+    return missing
+  }
+  if (missing !== undefined) return missing
+  const started = await startPostgres()
+  if (started === undefined) return 'PostgreSQL is installed, but could not be started; see its output above'
+  env.OFFSTAGE_TEST_POSTGRES = started
+  return undefined
+}
+
+function install(name) {
   if (!isDebian() || getuid?.() !== 0) return
-  console.error('Installing redis-server for the tests with apt-get ...')
+  console.error(`Installing ${name} for the tests with apt-get ...`)
   const apt = (...args) =>
     spawnSync('apt-get', args, {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
     }).status === 0
-  const install = () => apt('install', '-y', '--no-install-recommends', 'redis-server')
+  const get = () => apt('install', '-y', '--no-install-recommends', name)
   // A fresh image has no lists of packages.
-  if (!install() && !(apt('update') && install())) console.error('redis-server could not be installed.')
+  if (!get() && !(apt('update') && get())) console.error(`${name} could not be installed.`)
 }
 
 function isDebian() {
@@ -95,17 +131,7 @@ async function startRedis() {
   const log = join(dir, 'log')
   const server = spawn('redis-server', [...settings.map(String), '--logfile', log], { stdio: 'ignore' })
   server.unref()
-  // The pipe closes when this process is gone, even if it was killed.
-  const guard = spawn(
-    'sh',
-    ['-c', 'cat >/dev/null; kill -9 "$0" 2>/dev/null; rm -rf "$1"', server.pid, dir],
-    {
-      stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true,
-    },
-  )
-  guard.unref()
-  guard.stdin.unref()
+  guard(dir, server.pid)
   const url = `redis://127.0.0.1:${port}`
   for (const endsAt = performance.now() + START_MS; performance.now() < endsAt; ) {
     if (server.exitCode !== null) break
@@ -115,6 +141,26 @@ async function startRedis() {
   server.kill('SIGKILL')
   if (existsSync(log)) console.error(readFileSync(log, 'utf8'))
   rmSync(dir, { recursive: true, force: true })
+  return undefined
+}
+
+/** As `startRedis`, with the settings of any test server: what is shared is never configured. */
+async function startPostgres() {
+  const folder = makeFolder()
+  fillFolder(folder, env.OFFSTAGE_TEST_POSTGRES_TEMPLATE)
+  const port = await freePort()
+  const server = launchPostgres(folder, port)
+  server.unref()
+  guard(folder, server.pid)
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+  for (const endsAt = performance.now() + START_MS; performance.now() < endsAt; ) {
+    if (server.exitCode !== null) break
+    if ((await postgresRefuses(url)) === undefined) return url
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+  }
+  server.kill('SIGKILL')
+  console.error(readFileSync(join(folder, 'log'), 'utf8'))
+  rmSync(folder, { recursive: true, force: true })
   return undefined
 }
 

@@ -38,12 +38,20 @@ const schemes: { readonly [scheme: string]: Make } = {
   'rediss+sentinel': openRedis,
   'redis+cluster': openRedis,
   'rediss+cluster': openRedis,
+  postgres: openPostgres,
+  postgresql: openPostgres,
 }
 
 async function openRedis(url: string, { baseDir, namespace, logger }: OpenBrokerOptions): Promise<Broker> {
   const { redis } = await import('./redis/redis.ts')
   const { parseUrl } = await import('./redis/url.ts')
   return redis({ ...parseUrl(url), baseDir, namespace, logger })
+}
+
+async function openPostgres(url: string, { baseDir, namespace, logger }: OpenBrokerOptions): Promise<Broker> {
+  const { postgres } = await import('./postgres/postgres.ts')
+  const { parseUrl } = await import('./postgres/url.ts')
+  return postgres({ ...parseUrl(url), baseDir, namespace, logger })
 }
 
 /**

@@ -56,6 +56,11 @@ export const catalog: readonly CommandEntry[] = [
     load: () => import('./commands/status.ts'),
   },
   {
+    name: 'migrate',
+    summary: 'Bring the store up to date, or show what that takes',
+    load: () => import('./commands/migrate.ts'),
+  },
+  {
     name: 'doctor',
     summary: 'Check that this machine can do the work',
     load: () => import('./commands/doctor.ts'),

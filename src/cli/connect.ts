@@ -72,7 +72,30 @@ export async function withUrl<T>(
   target: UrlTarget,
   use: (broker: Broker) => Promise<T>,
 ): Promise<T> {
-  const broker = await openUrl(context, target)
+  return closingAfter(await openUrl(context, target), use)
+}
+
+/** The broker of the command as it is before it is opened; closes it after `use`. */
+export async function withUnopened<T>(
+  context: CommandContext,
+  use: (broker: Broker) => Promise<T>,
+): Promise<T> {
+  const target = await findTarget(context)
+  if (target.kind === 'url') return closingAfter(await makeUrl(context, target), use)
+  const [{ app }, { linkOf }] = await Promise.all([
+    loadEntryOf(context, target.paths),
+    import('../app/app.ts'),
+  ])
+  try {
+    const broker = await linkOf(app).make()
+    await checkNamespace(context, () => Promise.resolve(broker))
+    return await closingAfter(broker, use)
+  } finally {
+    await app.close()
+  }
+}
+
+async function closingAfter<T>(broker: Broker, use: (broker: Broker) => Promise<T>): Promise<T> {
   try {
     return await use(broker)
   } finally {
@@ -91,21 +114,24 @@ export async function withEntry<T>(
   use: (entry: Entry) => Promise<T>,
   patiently: (open: () => Promise<Broker>) => Promise<Broker> = (open) => open(),
 ): Promise<T> {
-  const { settings, io } = context
-  // The app reads the environment by itself and knows no config file: what that names must reach it before it is made.
-  const named = (await settings.at('config', 'broker'))?.values[0]
-  if (named !== undefined && (io.env.OFFSTAGE_BROKER ?? '') === '') io.env.OFFSTAGE_BROKER = named
-  const { loadEntry } = await import('./entry.ts')
-  const entry = await loadEntry(paths)
-  const own = await settings.at('option', 'broker')
+  const entry = await loadEntryOf(context, paths)
+  const own = await context.settings.at('option', 'broker')
   const replaced = own === undefined ? undefined : await replaceBroker(context, entry.app, own, patiently)
   try {
-    await checkNamespace(context, entry.app)
+    await checkNamespace(context, () => entry.app.broker())
     return await use(entry)
   } finally {
     await entry.app.close()
     await replaced?.close()
   }
+}
+
+async function loadEntryOf({ settings, io }: CommandContext, paths: readonly string[]): Promise<Entry> {
+  // The app reads the environment by itself and knows no config file: what that names must reach it before it is made.
+  const named = (await settings.at('config', 'broker'))?.values[0]
+  if (named !== undefined && (io.env.OFFSTAGE_BROKER ?? '') === '') io.env.OFFSTAGE_BROKER = named
+  const { loadEntry } = await import('./entry.ts')
+  return loadEntry(paths)
 }
 
 /** The option wins over what the code names. */
@@ -126,21 +152,28 @@ async function replaceBroker(
   return broker
 }
 
-async function checkNamespace({ settings }: CommandContext, app: App): Promise<void> {
+async function checkNamespace(
+  { settings }: CommandContext,
+  broker: () => Promise<Pick<Broker, 'namespace'>>,
+): Promise<void> {
   const wanted = await settings.find('namespace')
   if (wanted === undefined) return
-  const { namespace } = await app.broker()
+  const { namespace } = await broker()
   if (namespace === wanted.values[0]) return
   throw new UsageError(
     `${wanted.from} is '${plain(wanted.values[0] ?? '')}', but the app keeps its jobs in '${namespace}'; name the broker with --broker too`,
   )
 }
 
-async function openUrl({ settings }: CommandContext, { url, baseDir }: UrlTarget): Promise<Broker> {
-  const { openBroker } = await import('../brokers/open.ts')
-  const broker = await openBroker(url, { baseDir, namespace: await settings.text('namespace') })
+async function openUrl(context: CommandContext, target: UrlTarget): Promise<Broker> {
+  const broker = await makeUrl(context, target)
   await broker.open()
   return broker
+}
+
+async function makeUrl({ settings }: CommandContext, { url, baseDir }: UrlTarget): Promise<Broker> {
+  const { openBroker } = await import('../brokers/open.ts')
+  return openBroker(url, { baseDir, namespace: await settings.text('namespace') })
 }
 
 /** Asking must not make an empty store where nobody has worked yet, or where the command runs in the wrong folder. */

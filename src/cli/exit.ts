@@ -16,7 +16,10 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 /** One line for each code, for `offstage --help` and the reference page. */
 export const exitMeanings: readonly (readonly [code: ExitCode, meaning: string])[] = [
   [exitCodes.ok, 'done'],
-  [exitCodes.failed, 'failed: the job that was waited for, a check of the doctor, or the command itself'],
+  [
+    exitCodes.failed,
+    'failed: the job that was waited for, a check of the doctor, a store with steps pending, or the command itself',
+  ],
   [exitCodes.usage, 'wrong usage: an unknown command or option, a bad value, an input that fails its schema'],
   [exitCodes.brokerUnavailable, 'the broker or its store cannot be used'],
   [exitCodes.notFound, 'not found: a job, a task or a file that was named'],
@@ -45,6 +48,7 @@ const usageCodes: ReadonlySet<string> = new Set([
   'ID_TAKEN',
   'SHARD_MISMATCH',
   'SHARD_LIMIT',
+  'TEXT_INVALID',
   'BROKER_UNKNOWN',
   'BROKER_REQUIRED',
 ])

@@ -14,6 +14,9 @@ const MAX_BACKOFF_MS = 500
 
 const orders = JSON.parse(process.argv[2] ?? '{}') as Orders
 const history = new HistoryWriter(orders.history)
+// Loads a driver, which few cases need.
+const ledger =
+  orders.ledger === undefined ? undefined : new (await import('./ledger.ts')).Ledger(orders.ledger)
 const trouble = (error: unknown): void =>
   history.write({
     e: 'trouble',
@@ -45,7 +48,7 @@ async function run(input: Input, ctx: TaskContext): Promise<number> {
   history.write({ e: 'ran', id, token })
   heeded?.throwIfAborted()
   if (attempt <= input.fails) throw new Error(`attempt ${attempt} of ${id} fails`)
-  return input.n
+  return ledger === undefined ? input.n : ledger.deed(id, (tx) => ctx.complete(tx, input.n))
 }
 
 async function produceAll(app: App, { plan }: Extract<Orders, { role: 'producer' }>): Promise<void> {
@@ -53,9 +56,10 @@ async function produceAll(app: App, { plan }: Extract<Orders, { role: 'producer'
   process.on('SIGTERM', () => {
     told = true
   })
-  await produce(tasksOf(app, run), plan, history, () => told)
+  await produce(tasksOf(app, run), plan, history, { stopped: () => told, ledger })
   history.write({ e: 'done' })
   await app.close()
+  await ledger?.close()
 }
 
 async function work(app: App, { options, knows }: Extract<Orders, { role: 'worker' }>): Promise<void> {

@@ -40,6 +40,7 @@ interface WorkerExtras {
   readonly knows?: string
   /** Another way to the same namespace. */
   readonly broker?: string
+  readonly ledger?: string
 }
 
 export interface Process {
@@ -75,19 +76,23 @@ export class Fleet {
     return [...this.#alive]
   }
 
-  /** @param broker another way to the same namespace */
+  /**
+   * @param broker another way to the same namespace
+   * @param ledger the URL of a database with one
+   */
   producer(
     plan: Partial<Plan> & Pick<Plan, 'seed' | 'prefix' | 'count'>,
     broker: string = this.broker,
+    ledger?: string,
   ): Promise<Process> {
-    return this.#start({ ...this.#places(), broker, role: 'producer', plan: planOf(plan) })
+    return this.#start({ ...this.#places(), broker, ledger, role: 'producer', plan: planOf(plan) })
   }
 
   worker(
     options: Omit<AppWorkerOptions, 'tasks'>,
-    { deaf = false, extraMs = 0, knows, broker = this.broker }: WorkerExtras = {},
+    { deaf = false, extraMs = 0, knows, broker = this.broker, ledger }: WorkerExtras = {},
   ): Promise<Process> {
-    return this.#start({ ...this.#places(), broker, role: 'worker', options, deaf, extraMs, knows })
+    return this.#start({ ...this.#places(), broker, ledger, role: 'worker', options, deaf, extraMs, knows })
   }
 
   /** Enqueues from this process, at once. */

@@ -42,6 +42,8 @@ export type Orders = {
   readonly library: string
   readonly broker: string
   readonly history: string
+  /** The URL of a database with a ledger: enqueues and completes in its transactions. */
+  readonly ledger?: string | undefined
 } & (
   | { readonly role: 'producer'; readonly plan: Plan }
   /**

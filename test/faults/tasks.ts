@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { App, Task, TaskContext } from '../../src/index.ts'
 import type { HistoryWriter } from './history.ts'
+import type { Ledger } from './ledger.ts'
 import { type Input, jobsOf, type Plan, type PlannedJob, type TaskName } from './plan.ts'
 import { lasting, now } from './time.ts'
 
@@ -36,7 +37,7 @@ export async function produce(
   tasks: Tasks,
   plan: Plan,
   history: HistoryWriter,
-  stopped: () => boolean = () => false,
+  { stopped = () => false, ledger }: ProduceOptions = {},
 ): Promise<void> {
   const jobs = jobsOf(plan)
   const startedAt = now()
@@ -46,21 +47,32 @@ export async function produce(
       count += 1
       const earlyMs = plan.perSecond === 0 ? 0 : startedAt + (count * 1_000) / plan.perSecond - now()
       if (earlyMs > 0) await lasting(earlyMs)
-      await ask(tasks, job, history)
+      await ask(tasks, job, history, ledger)
     }
   }
   await Promise.all(Array.from({ length: plan.inFlight }, pump))
+}
+
+interface ProduceOptions {
+  readonly stopped?: () => boolean
+  readonly ledger?: Ledger | undefined
 }
 
 async function ask(
   tasks: Tasks,
   { id, task, input, delayMs }: PlannedJob,
   history: HistoryWriter,
+  ledger: Ledger | undefined,
 ): Promise<void> {
   const key = task === 'unique' && input.key !== undefined ? { key: input.key } : {}
   history.write({ e: 'asked', id, task, hash: hashOf(input), delayMs, ...key })
+  const options = { id, ...(delayMs > 0 ? { delay: delayMs } : {}) }
   try {
-    const job = await tasks[task].enqueue(input, { id, ...(delayMs > 0 ? { delay: delayMs } : {}) })
+    const job =
+      ledger === undefined
+        ? await tasks[task].enqueue(input, options)
+        : await ledger.order(id, (tx) => tasks[task].enqueue(input, { ...options, tx }))
+    if (job === undefined) return
     history.write({ e: 'accepted', id, ...(job.id === id ? {} : { as: job.id }) })
   } catch (error) {
     const { code = 'none' } = error as { readonly code?: string }

@@ -1,6 +1,6 @@
 // Model-based properties: the same random operations on two brokers, with the same answers and the same jobs after
 // each. The memory broker is the reference. Against itself it shows that the comparison does not see differences where
-// there are none, and that nothing depends on chance; against SQLite and Redis it is the proof.
+// there are none, and that nothing depends on chance; against SQLite, Redis and PostgreSQL it is the proof.
 //
 // OFFSTAGE_SEED repeats the run of a seed that a failure has shown; OFFSTAGE_RUNS makes it longer.
 import * as fc from 'fast-check'
@@ -9,8 +9,9 @@ import type { Broker } from '../../src/broker/contract.ts'
 import { memory } from '../../src/brokers/memory/memory.ts'
 import { ManualClock } from '../../src/runtime/manual-clock.ts'
 import { brokenBrokers, wrap } from '../support/broken-brokers.ts'
+import { PostgresOnClock } from '../support/postgres-clock.ts'
 import { RedisOnClock } from '../support/redis-clock.ts'
-import { redisServerMissing } from '../support/servers.ts'
+import { postgresServerMissing, redisServerMissing } from '../support/servers.ts'
 import { sqlite } from '../support/sqlite-harness.ts'
 import { inLanes, inPartitions, inTasks, type Operation } from './operations.ts'
 import { Subject } from './subject.ts'
@@ -117,6 +118,30 @@ describe.skipIf(redisServerMissing() !== undefined)('the same operations on Redi
     )
   })
 })
+
+describe.skipIf(postgresServerMissing() !== undefined)(
+  'the same operations on PostgreSQL',
+  { timeout },
+  () => {
+    let postgres: PostgresOnClock
+    beforeAll(async () => {
+      postgres = await PostgresOnClock.start()
+    })
+    afterAll(() => postgres.stop())
+
+    async function postgresSubject(): Promise<Subject> {
+      await postgres.reset()
+      return new Subject(await postgres.open(), (ms) => postgres.advance(ms))
+    }
+
+    test.each(MODES)('memory and PostgreSQL, in %s', async (_, operation) => {
+      await fc.assert(
+        same(operation, () => memorySubject(), postgresSubject),
+        settings(12),
+      )
+    })
+  },
+)
 
 describe('the comparison sees a broker that', () => {
   const faults = ['loses the place of what is given back', 'gives one slot too many', 'knows no unique keys']

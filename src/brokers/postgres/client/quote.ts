@@ -1,0 +1,4 @@
+/** An identifier as it stands in SQL, whatever is in it. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

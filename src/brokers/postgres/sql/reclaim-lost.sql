@@ -1,0 +1,41 @@
+-- Takes back jobs whose leases have ended. The leases of a claim are looked at together, when the first of them may end:
+-- as a rule nothing of it is left by then.
+-- Parameters: broker time, the most jobs
+-- Returns: how many; whether there may be more
+-- Cost: O(most), and at most 1,000 claims
+-- Called by: maintain
+
+CREATE OR REPLACE FUNCTION reclaim_lost(p_now bigint, p_most integer, OUT reclaimed integer, OUT more boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+  v_lease leases;
+  v_job live;
+  v_left bigint[];
+  v_until bigint;
+BEGIN
+  reclaimed := 0;
+  more := true;
+  FOR v_look IN 1 .. 1000 LOOP
+    EXIT WHEN reclaimed >= p_most;
+    SELECT * INTO v_lease FROM leases WHERE until <= p_now ORDER BY until LIMIT 1 FOR UPDATE SKIP LOCKED;
+    more := FOUND;
+    EXIT WHEN NOT more;
+    v_left := claimed_of(v_lease.seqs);
+    IF v_left IS NOT NULL THEN
+      FOR v_job IN
+        SELECT l.* FROM unnest(v_left) WITH ORDINALITY AS s(seq, n) JOIN live l ON l.state = 3 AND l.seq = s.seq
+        WHERE l.lease_until <= p_now ORDER BY s.n LIMIT p_most - reclaimed FOR UPDATE OF l SKIP LOCKED
+      LOOP
+        PERFORM reclaim_one(v_job, p_now);
+        reclaimed := reclaimed + 1;
+      END LOOP;
+      SELECT array_agg(l.seq ORDER BY s.n), min(l.lease_until) INTO v_left, v_until
+      FROM unnest(v_left) WITH ORDINALITY AS s(seq, n) JOIN live l ON l.state = 3 AND l.seq = s.seq;
+    END IF;
+    IF v_left IS NULL THEN DELETE FROM leases WHERE token = v_lease.token;
+    -- What somebody else holds at this moment is looked at a moment later; what was too much, by the next call.
+    ELSE UPDATE leases SET until = CASE WHEN reclaimed >= p_most THEN v_until ELSE greatest(v_until, p_now + 100) END,
+      seqs = v_left WHERE token = v_lease.token;
+    END IF;
+  END LOOP;
+END $$
