@@ -5,13 +5,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { arch, cpus, release, tmpdir, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type RedisServer, startRedis } from '../test/support/redis-server.ts'
 import { type Row, table } from './report.ts'
+import { type BenchServer, startServer } from './servers.ts'
 import { type Figure, type Suite, suites } from './suites.ts'
 import type { SystemName } from './systems/names.ts'
 
 const QUICK_SCALE = 0.1
-const SERVER = { save: '', appendonly: 'no', 'maxmemory-policy': 'noeviction' }
 /** From here on Node runs TypeScript by itself. */
 const STRIPS_TYPES = 24
 
@@ -49,7 +48,7 @@ const node = process.env.BENCH_NODE ?? process.execPath
 const nodeVersion = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
 const loader = Number(/\d+/.exec(nodeVersion)?.[0]) < STRIPS_TYPES ? ['--import', 'tsx'] : []
 
-const server = suite.server === 'redis' ? await startRedis({ config: SERVER }) : undefined
+const server = suite.server === undefined ? undefined : await startServer(suite.server, flags.profile)
 const measured = new Map<string, { [value: string]: number }[]>()
 const profiles: string[] = []
 try {
@@ -63,7 +62,7 @@ try {
   await server?.stop()
 }
 
-async function measure(suite: Suite, server: RedisServer | undefined): Promise<void> {
+async function measure(suite: Suite, server: BenchServer | undefined): Promise<void> {
   // Several figures may be values of one script: it runs once a round.
   const scripts = [...new Map(figures.map((figure) => [key(figure), figure])).values()]
   for (let round = 0; round < rounds; round += 1) {
@@ -74,17 +73,14 @@ async function measure(suite: Suite, server: RedisServer | undefined): Promise<v
         const call = key(figure, system)
         process.stderr.write(`round ${round + 1} of ${rounds}: ${call}\n`)
         const folder = mkdtempSync(join(tmpdir(), 'offstage-bench-'))
-        const broker =
-          server === undefined
-            ? `sqlite:${folder}/bench.db`
-            : `${server.url}?prefix=bench-${measured.size}-${round}`
+        const broker = server?.broker(`${measured.size}_${round}`) ?? `sqlite:${folder}/bench.db`
         const given = [`system=${system}`, `broker=${broker}`, ...suite.args, ...figure.args]
         const profile = `${folder}/profile`
         const values = once(figure, [...given, ...(figure.argsOf[system] ?? [])], profile)
         measured.set(call, [...(measured.get(call) ?? []), values])
         if (existsSync(profile)) profiles.push(readFileSync(profile, 'utf8'))
         rmSync(folder, { recursive: true, force: true })
-        await server?.cli('FLUSHALL', 'SYNC')
+        await server?.empty()
       }
     }
   }
@@ -118,7 +114,7 @@ function once(figure: Figure, args: readonly string[], profile: string): { [valu
   }
 }
 
-async function render(suite: Suite, server: RedisServer | undefined): Promise<string> {
+async function render(suite: Suite, server: BenchServer | undefined): Promise<string> {
   const rows = figures.map((figure): Row => {
     const values = figure.systems.map((system): [SystemName, number[]] => [
       system,
@@ -132,8 +128,8 @@ async function render(suite: Suite, server: RedisServer | undefined): Promise<st
     `# ${name}${flags.profile ? ', profile' : ''}, ${today()}`,
     '',
     `${machine}. ${counts}`,
-    ...(server === undefined ? [] : ['', await aboutServer(server)]),
-    ...(suite.peers ? ['', aboutPeers()] : []),
+    ...(server === undefined ? [] : ['', await server.about()]),
+    ...(suite.peers.length > 0 ? ['', aboutPeers(suite)] : []),
     ...(flags.quick ? ['', 'A quick look: a tenth of the jobs, one round. Not to be quoted.'] : []),
     '',
     ...(flags.profile
@@ -142,19 +138,11 @@ async function render(suite: Suite, server: RedisServer | undefined): Promise<st
   ].join('\n')
 }
 
-async function aboutServer(server: RedisServer): Promise<string> {
-  const version = /redis_version:(\S+)/.exec(await server.cli('INFO', 'server'))?.[1]
-  const settings = Object.entries(SERVER).map(
-    ([setting, value]) => `${setting} ${value === '' ? "''" : value}`,
-  )
-  return `redis-server ${version} for this run alone, on the same machine over loopback: ${settings.join(', ')}, else its defaults.`
-}
-
-function aboutPeers(): string {
+function aboutPeers({ client, peers }: Suite): string {
   const { dependencies } = readJson('./package.json') as { dependencies: { [name: string]: string } }
-  const list = Object.entries(dependencies).map(([peer, version]) => `${peer} ${version}`)
-  const own = readJson('../node_modules/ioredis/package.json') as { version: string }
-  return `Side by side on that Node: Offstage with ioredis ${own.version}; ${list.join(', ')}. Ratios are taken within each round.`
+  const list = peers.map((peer) => `${peer} ${dependencies[peer]}`)
+  const own = readJson(`../node_modules/${client}/package.json`) as { version: string }
+  return `Side by side on that Node: Offstage with ${client} ${own.version}; ${list.join(', ')}. Ratios are taken within each round.`
 }
 
 function readJson(path: string): unknown {

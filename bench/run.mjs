@@ -8,7 +8,7 @@ import { setup } from '../scripts/setup.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const modules = `${here}node_modules`
-const suitesWithPeers = ['redis']
+const suitesWithPeers = ['redis', 'postgres']
 
 setup()
 const node = suitesWithPeers.some((suite) => process.argv.includes(suite)) ? installPeers() : execPath

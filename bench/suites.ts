@@ -32,9 +32,11 @@ export interface Figure {
 export interface Suite {
   readonly figures: readonly Figure[]
   /** A private server for the run, in place of a file. */
-  readonly server: 'redis' | undefined
-  /** Whether the peers of `bench/package.json` are needed, and with them the current Node. */
-  readonly peers: boolean
+  readonly server: 'redis' | 'postgres' | undefined
+  /** What of `bench/package.json` takes part, and needs the current Node. */
+  readonly peers: readonly string[]
+  /** The client that Offstage uses there, of the project's own `package.json`. */
+  readonly client: string | undefined
   /** Arguments of all figures. */
   readonly args: readonly string[]
   /** A sentence for the record on what holds for all figures. */
@@ -216,22 +218,217 @@ const redis: readonly Figure[] = [
   ),
 ]
 
+const postgresQueues = ['offstage', 'graphile', 'pg-boss', 'bullmq-postgres', 'bare-postgres'] as const
+const postgresWorkers = ['offstage', 'graphile', 'bullmq-postgres', 'bare-postgres'] as const
+const postgresDrain = {
+  script: 'drain',
+  args: ['jobs=50000', 'waiting=50000', 'concurrency=100'],
+  systems: postgresQueues,
+  argsOf: { 'bullmq-postgres': ['jobs=3000', 'waiting=3000'], 'pg-boss': ['jobs=30000', 'waiting=30000'] },
+}
+const postgresSame = {
+  ...latencySame,
+  args: ['where=same', 'samples=120'],
+  systems: postgresQueues.slice(0, 4),
+}
+const postgresOther = {
+  ...latencyOther,
+  args: ['where=other', 'samples=120'],
+  systems: postgresQueues.slice(0, 4),
+}
+const million = {
+  script: 'million',
+  args: ['jobs=1000000', 'sample=50000'],
+  systems: postgresQueues,
+  argsOf: {
+    'pg-boss': ['jobs=200000', 'sample=20000'],
+    'bullmq-postgres': ['jobs=20000', 'sample=3000'],
+  },
+  roundsOf: once(postgresQueues),
+}
+const snapshotSystems = ['offstage', 'graphile', 'bare-postgres'] as const
+const snapshot = {
+  script: 'snapshot',
+  args: ['seconds=60'],
+  systems: snapshotSystems,
+  roundsOf: once(snapshotSystems),
+}
+const idlePostgres = {
+  script: 'idle',
+  args: ['seconds=30'],
+  systems: postgresQueues.slice(0, 4),
+  roundsOf: once(postgresQueues),
+}
+const smallest: readonly Target[] = [
+  { over: 'graphile', atMost: 1 },
+  { over: 'pg-boss', atMost: 1 },
+  { over: 'bullmq-postgres', atMost: 1 },
+]
+
+const postgres: readonly Figure[] = [
+  figure(
+    'enqueue',
+    'enqueue one at a time, 64 in flight (ours: input checked)',
+    'jobs/s',
+    [{ over: 'graphile', atLeast: 15 }],
+    {
+      script: 'enqueue',
+      args: ['mode=single', 'jobs=20000'],
+      systems: postgresQueues,
+      argsOf: {
+        graphile: ['jobs=3000', 'warm=500'],
+        'pg-boss': ['jobs=3000', 'warm=500'],
+        'bullmq-postgres': ['jobs=3000', 'warm=500'],
+      },
+    },
+  ),
+  figure('bulk', 'bulk, 1,000 a call', 'jobs/s', [{ over: 'graphile', atLeast: 2 }], {
+    script: 'enqueue',
+    args: ['mode=bulk', 'jobs=50000', 'call=1000', 'warm=200'],
+    systems: postgresQueues,
+  }),
+  figure(
+    'drain',
+    'drain, no-op, concurrency 100 (ours and the prototype: states kept)',
+    'jobs/s',
+    [
+      { over: 'graphile', atLeast: 1.5 },
+      { over: 'bullmq-postgres', atLeast: 15 },
+    ],
+    postgresDrain,
+  ),
+  figure('loop-delay', 'event-loop delay p99 during that drain', 'ms', [], postgresDrain, 'loopDelayP99Ms'),
+  figure('drain-1', 'the same drain, concurrency 1 (pg-boss polls: not measured)', 'jobs/s', [], {
+    script: 'drain',
+    args: ['jobs=20000', 'waiting=20000', 'concurrency=1'],
+    systems: postgresWorkers,
+    argsOf: { 'bullmq-postgres': ['jobs=2000', 'waiting=2000'] },
+  }),
+  figure(
+    'latency',
+    'enqueue to start, idle worker, same process, p50',
+    'ms',
+    [{ over: 'graphile', atMost: 1 }],
+    postgresSame,
+    'p50',
+  ),
+  figure('latency-p99', 'the same, p99', 'ms', [], postgresSame, 'p99'),
+  figure(
+    'latency-other',
+    'enqueue to start, idle worker, other process, p50',
+    'ms',
+    [{ over: 'graphile', atMost: 1 }],
+    postgresOther,
+    'p50',
+  ),
+  figure('latency-other-p99', 'the same, p99', 'ms', [], postgresOther, 'p99'),
+  figure(
+    'processes',
+    'two worker processes over one (three rounds)',
+    'ratio',
+    [],
+    {
+      script: 'processes',
+      args: ['jobs=100000'],
+      systems: postgresWorkers,
+      argsOf: { 'bullmq-postgres': ['jobs=4000'] },
+      roundsOf: once(postgresWorkers, 3),
+    },
+    'ratio',
+  ),
+  figure(
+    'snapshot',
+    'p99 of a claim (settle 100 and claim 100) with a snapshot held open for 60 s, over that without',
+    'ratio',
+    [{ below: 5 }],
+    { ...snapshot, systems: ['offstage', 'bare-postgres'] },
+    'ratio',
+  ),
+  figure(
+    'snapshot-p50',
+    'the same of the p50, where waiting for the disk does not hide it',
+    'ratio',
+    [],
+    { ...snapshot, systems: ['offstage', 'bare-postgres'] },
+    'p50Ratio',
+  ),
+  figure(
+    'snapshot-p99',
+    'that p99 with the snapshot',
+    'ms',
+    [],
+    { ...snapshot, systems: ['offstage', 'bare-postgres'] },
+    'p99',
+  ),
+  figure(
+    'snapshot-rate',
+    'rate with the snapshot over that without (graphile-worker: of a worker)',
+    'ratio',
+    [],
+    snapshot,
+    'rateRatio',
+  ),
+  figure(
+    'backlog',
+    'drain with 1,000,000 waiting over that with 10,000',
+    'ratio',
+    [{ atLeast: 0.9 }],
+    million,
+    'ratio',
+  ),
+  figure('waiting', 'a waiting job in PostgreSQL, indexes included', 'bytes', [], million, 'waiting'),
+  figure(
+    'ended',
+    'what is left of a job after 1,000,000 were enqueued and drained (ours, the prototype and pg-boss: states kept)',
+    'bytes',
+    smallest,
+    million,
+    'ended',
+  ),
+  figure('dead', 'dead row versions then, of 1,000 jobs', 'rows', smallest, million, 'left'),
+  figure('dead-made', 'row versions that died meanwhile, of 1,000 jobs', 'rows', smallest, million, 'made'),
+  figure('idle', 'CPU of an idle worker over 30 s', '% of a core', [], idlePostgres, 'percent'),
+  figure(
+    'idle-transactions',
+    'transactions that PostgreSQL runs for it meanwhile',
+    '/s',
+    [],
+    idlePostgres,
+    'commands',
+  ),
+]
+
 export const suites: { readonly [name: string]: Suite } = {
   sqlite: {
     figures: sqlite,
     server: undefined,
-    peers: false,
+    peers: [],
+    client: undefined,
     args: ['check=types'],
     conditions: 'payload of 88 bytes, states kept, one worker process, durability FULL',
   },
   redis: {
     figures: redis,
     server: 'redis',
-    peers: true,
+    peers: ['bee-queue', 'bullmq', 'ioredis'],
+    client: 'ioredis',
     args: ['check=zod'],
     conditions:
       'payload of 88 bytes; Offstage with its defaults, the others as their documents have them for speed',
   },
+  postgres: {
+    figures: postgres,
+    server: 'postgres',
+    peers: ['graphile-worker', 'pg-boss', 'bullmq', 'pg'],
+    client: 'pg',
+    args: ['check=zod'],
+    conditions:
+      'payload of 88 bytes; Offstage with its defaults, the others as their documents have them for speed; slow systems have fewer jobs, and what takes a minute is measured once',
+  },
+}
+
+function once(systems: readonly SystemName[], rounds = 1): Figure['roundsOf'] {
+  return Object.fromEntries(systems.map((system) => [system, rounds]))
 }
 
 function figure(

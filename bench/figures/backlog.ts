@@ -10,9 +10,9 @@ print({ ratio: long / short, short, long })
 
 function drain(name: string, waiting: number): number {
   const script = new URL('./drain.ts', import.meta.url).pathname
-  // Each drain has a queue of its own: the name is added to the file or to the key prefix.
+  // Each drain has a queue of its own: the name is added to the file, to the key prefix or to the schema.
   const given = process.argv.slice(2).filter((arg) => !/^(jobs|waiting|scale)=/.test(arg))
-  const own = given.map((arg) => (arg.startsWith('broker=') ? `${arg}-${name}` : arg))
+  const own = given.map((arg) => (arg.startsWith('broker=') ? `${arg}_${name}` : arg))
   const out = execFileSync(
     process.execPath,
     [...process.execArgv, script, ...own, `jobs=${jobs}`, `waiting=${waiting}`],

@@ -1,11 +1,12 @@
 // How fast jobs are accepted: in bulk (`mode=bulk call=1000`), or one at a time with 64 calls in flight.
+// `warm` single calls come first and are not counted.
 import { args, count, fill, input, inputs, open, print, timed } from './support.ts'
 
 const system = await open()
 const total = count('jobs')
 const call = Number(args.call ?? 1_000)
 await fill(system, 5_000) // warm, but for single calls
-await inFlight(2_000)
+await inFlight(Number(args.warm ?? 2_000))
 const prepared = inputs(total)
 const seconds = await timed(() => (args.mode === 'bulk' ? inBulk() : inFlight(total)))
 print({ rate: total / seconds })

@@ -1,5 +1,5 @@
-// What a worker costs while there is nothing to do: CPU time of the whole process, its threads included, and on Redis
-// the commands that the server runs for it, those in scripts included.
+// What a worker costs while there is nothing to do: CPU time of the whole process, its threads included, and what the
+// server does for it: Redis its commands, those in scripts included, PostgreSQL its transactions.
 import { setTimeout as pause } from 'node:timers/promises'
 import { args, count, open, print } from './support.ts'
 
@@ -18,6 +18,7 @@ await system.close()
 
 /** How many the server has run; the client that asks sends some itself, the same each time. */
 async function commands(): Promise<number> {
+  if (args.broker?.startsWith('postgres:')) return (await import('./postgres-info.ts')).transactions()
   if (!args.broker?.startsWith('redis:')) return 0
   const { redisInfo } = await import('./redis-info.ts')
   return redisInfo('stats', 'total_commands_processed')

@@ -2,8 +2,8 @@
 // meanwhile. Both run in processes of their own, and this one only listens.
 import { args, count, fill, nowMs, open, print, startRole, stopRole } from './support.ts'
 
-/** A worker tells how far it is after so many jobs. */
-const STEP = 100
+/** A worker tells how far it is after so many jobs: few enough that what two of them have not told yet is little. */
+const STEP = Math.min(100, Math.ceil(count('jobs') / 50))
 
 if (args.role === 'worker') await work()
 else await measure()
@@ -16,7 +16,7 @@ async function measure(): Promise<void> {
 
 /** Jobs a second from when all workers are well under way until nine tenths of the backlog are done. */
 async function drain(processes: number, name: string): Promise<number> {
-  const broker = `${args.broker}-${name}`
+  const broker = `${args.broker}_${name}`
   const jobs = count('jobs')
   const system = await open(broker)
   await fill(system, jobs)

@@ -1,5 +1,5 @@
-// Where the time of a measured part goes: this process's main thread by module and by function, and the Redis server by
-// command, with the share of a core that each of them took. The one nearer to a whole core is the limit; where neither
+// Where the time of a measured part goes: this process's main thread by module and by function, and the server by command
+// or function, with the share of a core that each of them took. The one nearer to a whole core is the limit; where neither
 // is near, they wait for one another, or for a core that others use.
 import { appendFileSync } from 'node:fs'
 import type { Profiler } from 'node:inspector'
@@ -14,7 +14,7 @@ const mainThread: NodeJS.Process & { threadCpuUsage?(before?: NodeJS.CpuUsage): 
 
 /** How many seconds `run` takes; where they went is added to the file. */
 export async function profiled(file: string, run: () => Promise<unknown>): Promise<number> {
-  const server = args.broker?.startsWith('redis:') ? await watchServer(args.broker) : undefined
+  const server = await watchServer(args.broker ?? '')
   const session = new Session()
   session.connect()
   await session.post('Profiler.enable')
@@ -83,8 +83,16 @@ function functionOf(node: Node): string {
   return `${name}  ${file}:${lineNumber + 1}`
 }
 
+type Watched = (seconds: number) => Promise<string[]>
+
+async function watchServer(broker: string): Promise<Watched | undefined> {
+  if (broker.startsWith('redis:')) return watchRedis(broker)
+  if (broker.startsWith('postgres:')) return (await import('./profile-postgres.ts')).watchPostgres(broker)
+  return undefined
+}
+
 /** Forgets the server's statistics; the answer tells what they are after so many seconds. */
-async function watchServer(broker: string): Promise<(seconds: number) => Promise<string[]>> {
+async function watchRedis(broker: string): Promise<Watched> {
   const { Redis } = await import('ioredis')
   const redis = new Redis(broker)
   await redis.config('RESETSTAT')

@@ -1,10 +1,13 @@
 // Offstage with its defaults: states are kept, lost leases are found, events are there for who listens.
 import { offstage, silentLogger, stderrLogger, type } from 'offstage'
+import type { Outcome } from 'offstage/broker'
 import { z } from 'zod'
 import type { Mail } from '../figures/support.ts'
-import type { System, SystemOptions } from './system.ts'
+import type { ClaimLoop, System, SystemOptions } from './system.ts'
 
 const checked = z.object({ to: z.string(), subject: z.string(), n: z.number() })
+
+const nothing = { codec: 0, bytes: new Uint8Array() }
 
 export function open({ broker, check }: SystemOptions): System {
   // The warning that the bench's server keeps nothing on disk is true, and known.
@@ -24,6 +27,32 @@ export function open({ broker, check }: SystemOptions): System {
       await worker.start()
       return () => worker.stop()
     },
+    claims: (batch) => claimLoop(broker, batch),
     close: () => app.close(),
+  }
+}
+
+/** On the broker itself, by its contract: a trip settles what it holds and claims as much again. */
+async function claimLoop(url: string, batch: number): Promise<ClaimLoop> {
+  const { postgres } = await import('offstage/postgres')
+  const broker = postgres(url)
+  await broker.open()
+  const next = {
+    queues: ['default'],
+    max: batch,
+    leaseMs: 15_000,
+    worker: 'bench',
+    starting: batch,
+    suspects: 0,
+  } as const
+  let outcomes: readonly Outcome[] = []
+  return {
+    trip: async () => {
+      const settled = await broker.settle({ outcomes, next })
+      const jobs = settled.next?.jobs ?? []
+      outcomes = jobs.map(({ id, token }) => ({ kind: 'succeeded', id, token, result: nothing, ranMs: 0 }))
+      return jobs.length
+    },
+    stop: () => broker.close(),
   }
 }

@@ -8,11 +8,22 @@ export interface System {
   enqueueMany(inputs: readonly Mail[]): Promise<unknown>
   /** Starts a worker, which calls `run` as each job starts. Answers what stops it. */
   work(run: () => void, concurrency: number): Promise<() => Promise<unknown>>
+  /**
+   * The store's own claims, without a worker around them, where they can be called: each trip settles the batch of the
+   * last one and claims the next.
+   */
+  claims?(batch: number): Promise<ClaimLoop>
   close(): Promise<unknown>
 }
 
+export interface ClaimLoop {
+  /** How many came. */
+  trip(): Promise<number>
+  stop(): Promise<unknown>
+}
+
 export interface SystemOptions {
-  /** `redis://127.0.0.1:6400/?prefix=x` or `sqlite:file.db`. */
+  /** `redis://127.0.0.1:6400/?prefix=x`, `postgres://postgres@127.0.0.1:6500/postgres?schema=x` or `sqlite:file.db`. */
   readonly broker: string
   /** `zod`: inputs are checked by a schema. `types`: only by the compiler. Peers check nothing. */
   readonly check: string
@@ -28,6 +39,14 @@ export async function openSystem(name: string, options: SystemOptions): Promise<
       return (await import('./bee.ts')).open(options)
     case 'bare':
       return (await import('./bare.ts')).open(options)
+    case 'graphile':
+      return (await import('./graphile.ts')).open(options)
+    case 'pg-boss':
+      return (await import('./pg-boss.ts')).open(options)
+    case 'bullmq-postgres':
+      return (await import('./bullmq-postgres.ts')).open(options)
+    case 'bare-postgres':
+      return (await import('./bare-postgres.ts')).open(options)
     default:
       throw new Error(`no system is called '${name}'`)
   }
@@ -41,4 +60,12 @@ export function connectionOf(broker: string): { host: string; port: number; pref
     port: Number(url.port || 6379),
     prefix: url.searchParams.get('prefix') ?? 'bench',
   }
+}
+
+/** The database and the schema apart, for the clients that do not read the schema from the URL. */
+export function databaseOf(broker: string): { connectionString: string; schema: string } {
+  const url = new URL(broker)
+  const schema = url.searchParams.get('schema') ?? 'bench'
+  url.searchParams.delete('schema')
+  return { connectionString: url.href, schema }
 }
