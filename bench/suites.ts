@@ -233,9 +233,11 @@ const postgresSame = {
 }
 const postgresOther = {
   ...latencyOther,
-  args: ['where=other', 'samples=120'],
+  args: ['where=other', 'samples=120', 'gap=60'],
   systems: postgresQueues.slice(0, 4),
 }
+// A producer announces a queue at most once in 50 ms: these come too close upon one another.
+const postgresClose = { ...postgresOther, args: ['where=other', 'samples=120'] }
 const million = {
   script: 'million',
   args: ['jobs=1000000', 'sample=50000'],
@@ -322,6 +324,14 @@ const postgres: readonly Figure[] = [
     'p50',
   ),
   figure('latency-other-p99', 'the same, p99', 'ms', [], postgresOther, 'p99'),
+  figure(
+    'latency-close',
+    'the same where the next job comes 15 ms after the last has started, p50',
+    'ms',
+    [],
+    postgresClose,
+    'p50',
+  ),
   figure(
     'processes',
     'two worker processes over one (three rounds)',

@@ -101,8 +101,8 @@ test('links in the docs lead somewhere', () => {
   expect(broken).toEqual([])
 })
 
-/** How many shards there are is a setting; what transactions exclude is for the guide. */
-type Question = Exclude<keyof Capabilities, 'shards' | 'exclusiveTransactions'>
+/** How many shards there are and how often to look are settings; what transactions exclude is for the guide. */
+type Question = Exclude<keyof Capabilities, 'shards' | 'pollMs' | 'exclusiveTransactions'>
 
 const questions: { readonly [C in Question]: string } = {
   durability: 'an accepted job survives the death of',

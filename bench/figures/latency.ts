@@ -1,5 +1,5 @@
 // How long an idle worker takes from the call of `enqueue` to the start of the handler, in the same process or in
-// another one. One job after the other, with a pause in which the worker falls idle again.
+// another one. One job after the other, with a pause in which the worker falls idle again: of 15 ms, or of `gap`.
 import { setTimeout as pause } from 'node:timers/promises'
 import { args, count, input, nowMs, open, percentile, print, startRole, stopRole } from './support.ts'
 
@@ -17,6 +17,7 @@ if (args.role === 'worker') {
 async function measure(): Promise<void> {
   const stop = args.where === 'other' ? await elsewhere() : await system.work(() => seen(nowMs()), 10)
   const warmUp = 20
+  const gapMs = args.gap === undefined ? 15 : count('gap')
   const latencies: number[] = []
   for (let n = 0; n < count('samples') + warmUp; n += 1) {
     const begun = nowMs()
@@ -25,7 +26,7 @@ async function measure(): Promise<void> {
     })
     await system.enqueue(input(n))
     latencies.push((await started) - begun)
-    await pause(15)
+    await pause(gapMs)
   }
   const warm = latencies.slice(warmUp)
   print({ p50: percentile(warm, 0.5), p99: percentile(warm, 0.99) })

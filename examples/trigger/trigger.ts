@@ -1,5 +1,5 @@
 // Jobs that a trigger of the database enqueues: rows are written by anybody in any language, and a worker greets whom they
-// name. Run it with DATABASE_URL set and stop it with Ctrl+C.
+// name. Run it with DATABASE_URL set, on a database without a table `users` of its own, and stop it with Ctrl+C.
 import { readFileSync } from 'node:fs'
 import { offstage } from 'offstage'
 import { Client } from 'pg'
@@ -21,11 +21,11 @@ const worker = app.worker()
 await worker.start()
 const client = new Client({ connectionString: url })
 await client.connect()
-const { rows } = await client.query("SELECT 1 FROM pg_tables WHERE tablename = 'users'")
+const { rows } = await client.query("SELECT 1 FROM pg_trigger WHERE tgname = 'greet_user'")
 if (rows.length === 0) await client.query(readFileSync(new URL('./trigger.sql', import.meta.url), 'utf8'))
 await client.end()
 
-console.log('Waiting. Try: psql -c "INSERT INTO users (name) VALUES (\'Ada\')"')
+console.log('Waiting. Try: psql "$DATABASE_URL" -c "INSERT INTO users (name) VALUES (\'Ada\')"')
 process.once('SIGINT', async () => {
   await worker.stop()
   await app.close()

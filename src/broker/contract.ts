@@ -11,6 +11,8 @@ export interface Capabilities {
   readonly shared: boolean
   /** `wake` crosses processes; else the others find work by polling. */
   readonly wakesOthers: boolean
+  /** Where it does not: how often the others are to look, in ms. Default 200. */
+  readonly pollMs?: number | undefined
   /** The broker can be down while its clients live, so outages are told from crashes (law 3). */
   readonly outages: boolean
   /** It has a record half of its own. */

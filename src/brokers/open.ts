@@ -11,6 +11,8 @@ export interface OpenBrokerOptions {
   readonly namespace?: string | undefined
   /** Broker time, where the broker keeps it itself. Default the system's. */
   readonly clock?: Clock | undefined
+  /** `false`: opening makes no schema and changes none, whatever the URL says. Default: as the URL says. */
+  readonly migrate?: false | undefined
   /** Hears of what a person should know of the broker. Default: nobody does. */
   readonly logger?: Logger | undefined
 }
@@ -48,10 +50,11 @@ async function openRedis(url: string, { baseDir, namespace, logger }: OpenBroker
   return redis({ ...parseUrl(url), baseDir, namespace, logger })
 }
 
-async function openPostgres(url: string, { baseDir, namespace, logger }: OpenBrokerOptions): Promise<Broker> {
+async function openPostgres(url: string, options: OpenBrokerOptions): Promise<Broker> {
   const { postgres } = await import('./postgres/postgres.ts')
   const { parseUrl } = await import('./postgres/url.ts')
-  return postgres({ ...parseUrl(url), baseDir, namespace, logger })
+  const { baseDir, namespace, logger, migrate } = options
+  return postgres({ ...parseUrl(url), ...(migrate === false && { migrate }), baseDir, namespace, logger })
 }
 
 /**

@@ -62,17 +62,18 @@ export async function withBroker<T>(
   const target = await findTarget(context)
   if (target.kind === 'entry')
     return withEntry(context, target.paths, async ({ app }) => use(await app.broker()))
-  if (options.create !== true) checkFile(target)
+  if (options.create === true) return closingAfter(await openUrl(context, target), use)
+  checkFile(target)
   return withUrl(context, target, use)
 }
 
-/** Opens the broker of a URL, runs `use`, and closes it again. */
+/** Opens the broker of a URL as it is, without making or changing a schema, runs `use`, and closes it again. */
 export async function withUrl<T>(
   context: CommandContext,
   target: UrlTarget,
   use: (broker: Broker) => Promise<T>,
 ): Promise<T> {
-  return closingAfter(await openUrl(context, target), use)
+  return closingAfter(await openUrl(context, target, { migrate: false }), use)
 }
 
 /** The broker of the command as it is before it is opened; closes it after `use`. */
@@ -165,15 +166,23 @@ async function checkNamespace(
   )
 }
 
-async function openUrl(context: CommandContext, target: UrlTarget): Promise<Broker> {
-  const broker = await makeUrl(context, target)
+async function openUrl(
+  context: CommandContext,
+  target: UrlTarget,
+  options: { readonly migrate?: false } = {},
+): Promise<Broker> {
+  const broker = await makeUrl(context, target, options)
   await broker.open()
   return broker
 }
 
-async function makeUrl({ settings }: CommandContext, { url, baseDir }: UrlTarget): Promise<Broker> {
+async function makeUrl(
+  { settings }: CommandContext,
+  { url, baseDir }: UrlTarget,
+  options: { readonly migrate?: false } = {},
+): Promise<Broker> {
   const { openBroker } = await import('../brokers/open.ts')
-  return openBroker(url, { baseDir, namespace: await settings.text('namespace') })
+  return openBroker(url, { ...options, baseDir, namespace: await settings.text('namespace') })
 }
 
 /** Asking must not make an empty store where nobody has worked yet, or where the command runs in the wrong folder. */

@@ -48,6 +48,19 @@ postgresTest('shows what is pending, applies it, and finds nothing more to do', 
   expect(await migrate(urlOf(schema), '--status')).toMatchObject({ code: 0, stderr: '' })
 })
 
+postgresTest('asking makes no schema, and says how to make it', async () => {
+  const schema = freshSchema()
+  const asked = [['status'], ['queues', 'ls'], ['jobs', 'ls']]
+  for (const argv of asked) {
+    const ran = await runCli([...argv, '--broker', urlOf(schema)], { cwd: folder })
+    expect(ran).toMatchObject({ code: 3, stderr: expect.stringContaining("run 'offstage migrate'") })
+  }
+  const doctor = await runCli(['doctor', '--broker', urlOf(schema)], { cwd: folder })
+  expect(doctor).toMatchObject({ code: 1, stdout: expect.stringContaining("run 'offstage migrate'") })
+  const status = await migrate(urlOf(schema), '--status')
+  expect(status.stdout).toContain(`schema ${schema}: nothing is there yet`)
+})
+
 postgresTest('answers documents for programs', async () => {
   const schema = freshSchema()
   const url = urlOf(schema)

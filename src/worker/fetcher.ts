@@ -13,7 +13,7 @@ const MAX_CLAIM = 1_000
 /** From so many jobs ahead on they come in two halves. */
 const HALVED_FROM = 100
 const POLL_MS = 1_000
-/** Where the broker cannot wake other processes, the poll is all there is. */
+/** Where the broker cannot wake other processes, the poll is all there is; it may say how often. */
 const POLL_UNWOKEN_MS = 200
 /** After an answer with fewer jobs than there is room for, a last look. */
 const LOOK_AGAIN_MS = 5
@@ -51,8 +51,8 @@ export class Fetcher {
   constructor(env: WorkerEnv, ports: FetcherPorts) {
     this.#env = env
     this.#ports = ports
-    const { shared, wakesOthers } = env.broker.capabilities
-    this.#pollMs = env.settings.pollIntervalMs ?? (shared && !wakesOthers ? POLL_UNWOKEN_MS : POLL_MS)
+    const { shared, wakesOthers, pollMs = POLL_UNWOKEN_MS } = env.broker.capabilities
+    this.#pollMs = env.settings.pollIntervalMs ?? (shared && !wakesOthers ? pollMs : POLL_MS)
     this.#loop = new Loop({
       name: 'fetcher',
       clock: env.clock,

@@ -83,6 +83,7 @@ class PostgresBroker implements Broker, TransactingBroker, MigratingBroker {
       durability: 'machine',
       shared: true,
       wakesOthers: listening.mode !== 'off',
+      pollMs,
       outages: true,
       records: true,
       transactions: true,

@@ -165,6 +165,15 @@ if (hasPostgresServer()) {
       await expect(viewer.query("SELECT offstage.enqueue('t')")).rejects.toMatchObject({ code: '42501' })
     })
 
+    test('producers enqueue inside their own transactions too', async () => {
+      const [producer, client] = [await opened('producer'), await connected('producer')]
+      await client.query('BEGIN')
+      const specs = [spec({ id: 'within', queue: 'first-of-it' })]
+      expect(await producer.enqueueWithin(client, [specs])).toMatchObject([{ ok: true }])
+      await client.query('COMMIT')
+      expect(await (await opened('worker')).get(['within'])).toMatchObject([{ state: 'ready' }])
+    })
+
     test('viewers see jobs without inputs, results and progress', async () => {
       const [viewer, caller] = [await opened('viewer'), await opened('caller')]
       const nothing = new Uint8Array(0)
@@ -210,6 +219,7 @@ if (hasPostgresServer()) {
         'enqueue',
         'enqueue_jobs',
         'enqueue_within',
+        'register_kinds',
       ])
       await expect((await opened('changing')).maintain()).rejects.toMatchObject({ code: 'BROKER_FORBIDDEN' })
       await expect(owner.query("SELECT offstage.allow('admin', 'offstage_changing')")).rejects.toMatchObject({

@@ -26,7 +26,7 @@ export const spec: CommandSpec = {
   args: '',
   details: [
     'Checks Node, the config, TypeScript, the modules of tasks, the store and its disk, the broker and its clock.',
-    'A store that is not there yet is not made. Exits 1 where a check fails; warnings do not count.',
+    'A store that is not there yet is not made, and none is changed. Exits 1 where a check fails; warnings do not count.',
   ],
   options: {},
   examples: [

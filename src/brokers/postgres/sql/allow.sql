@@ -8,7 +8,7 @@
 CREATE OR REPLACE FUNCTION allow(p_part text, p_role text) RETURNS SETOF text LANGUAGE plpgsql
 SET search_path = :schema, pg_temp AS $$
 DECLARE
-  v_produce CONSTANT text[] := '{enqueue,enqueue_jobs,enqueue_within}';
+  v_produce CONSTANT text[] := '{enqueue,enqueue_jobs,enqueue_within,register_kinds}';
   v_names CONSTANT text[] := CASE p_part
     WHEN 'producer' THEN v_produce
     WHEN 'caller' THEN v_produce || '{seqs_of,read_jobs,listen_until}'::text[]
