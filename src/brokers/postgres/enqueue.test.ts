@@ -300,3 +300,29 @@ test('a transaction wakes a queue once, however many jobs it enqueues', async ()
   expect(heard).toEqual(['wq', 'end'])
   await listener.end()
 })
+
+describe('what would break the steps of others is refused where it is stored', () => {
+  const jobs = (more: string, queue = "'q'"): string =>
+    `${schema}.enqueue_jobs(ARRAY[${queue}], '{t}', '{1}', '{x}', ARRAY[''::bytea], '{0}'${more})`
+
+  test.each([
+    ["p_expires => '{1}', p_flags => '{256}', p_keep_cancelled => '{9223372036854775807}'"],
+    ["p_keep_succeeded => '{-1}'"],
+    ["p_priorities => '{10}'"],
+  ])('%s', async (more) => {
+    await expect(client.query(`SELECT ${jobs(`, ${more}`)}`)).rejects.toMatchObject({ code: '23514' })
+  })
+
+  test('a name that no notification could carry', async () => {
+    await expect(client.query(`SELECT ${jobs('', "repeat('q', 8000)")}`)).rejects.toMatchObject({
+      code: '23514',
+    })
+  })
+
+  test('a key that belongs to no job is nobody’s', async () => {
+    await client.query(`INSERT INTO ${schema}.unique_keys (key, seq) VALUES ('t\n"k"', -1), ('k', -1)`)
+    const unique = { key: 'k', during: 'unfinished', onConflict: 'keep' } as const
+    const answers = await broker.enqueue([[spec({ id: 'job', unique })]])
+    expect(answers).toMatchObject([{ ok: true }])
+  })
+})

@@ -5,9 +5,16 @@ import { Lows } from './lows.ts'
 const none: (number | null)[] = new Array(10).fill(null)
 const five = (place: number): (number | null)[] => none.map((_, i) => (i === 5 ? place : null))
 
+let now = 0
+/** One that leaves when the one before has come. */
+function look(lows: Lows, tip: number, writers: readonly string[]): void {
+  now += 10
+  lows.looked(tip, writers, now, now + 5)
+}
+
 test('a place is passed only when it is settled, and nothing stands below it', () => {
   const lows = new Lows()
-  lows.looked(100, [])
+  look(lows, 100, [])
   expect(lows.settled).toBe(100)
   lows.seen(['mail'], five(40), lows.settled)
   expect(lows.of(['mail'])[5]).toBe(40)
@@ -17,38 +24,50 @@ test('a place is passed only when it is settled, and nothing stands below it', (
 
 test('a transaction that was there holds its places until it has ended, whoever comes after it', () => {
   const lows = new Lows()
-  lows.looked(100, ['3/7'])
+  look(lows, 100, ['3/7'])
   expect(lows.settled).toBe(0)
-  lows.looked(200, ['3/7', '4/1'])
+  look(lows, 200, ['3/7', '4/1'])
   expect(lows.settled).toBe(0)
-  lows.looked(300, ['4/1', '5/5'])
+  look(lows, 300, ['4/1', '5/5'])
   expect(lows.settled).toBe(100)
-  lows.looked(400, ['5/5'])
+  look(lows, 400, ['5/5'])
   expect(lows.settled).toBe(100)
-  lows.looked(500, [])
+  look(lows, 500, [])
   expect(lows.settled).toBe(500)
 })
 
 test('what a claim saw before the places were settled does not count as seen after', () => {
   const lows = new Lows()
   const before = lows.settled
-  lows.looked(100, [])
+  look(lows, 100, [])
   lows.seen(['mail'], five(90), before)
   expect(lows.of(['mail'])[5]).toBe(1)
 })
 
 test('a queue of which nothing was seen keeps its place', () => {
   const lows = new Lows()
-  lows.looked(100, [])
+  look(lows, 100, [])
   lows.seen(['mail'], none, lows.settled)
   expect(lows.of(['mail', 'other'])).toEqual([...none, ...none])
 })
 
 test('a server that gives out old places again is looked through from the start', () => {
   const lows = new Lows()
-  lows.looked(100, [])
+  look(lows, 100, [])
   lows.seen(['mail'], five(90), lows.settled)
-  lows.looked(50, [])
+  look(lows, 50, [])
   expect(lows.of(['mail'])).toEqual(none)
   expect(lows.settled).toBe(50)
+})
+
+test('an answer that was overtaken says nothing of who has come meanwhile', () => {
+  const lows = new Lows()
+  // The claim of an older answer left before the transaction 3/7 took the place 100, and comes after one that saw it.
+  lows.looked(110, ['3/7'], 20, 25)
+  lows.looked(90, [], 10, 30)
+  expect(lows.settled).toBe(0)
+  lows.looked(120, ['3/7'], 40, 45)
+  expect(lows.settled).toBe(0)
+  lows.looked(130, [], 50, 55)
+  expect(lows.settled).toBe(130)
 })

@@ -24,6 +24,8 @@ export class Lows {
   /** Nothing will come any more in the places up to this one. */
   #settled = 0
   #checkpoint: Checkpoint | undefined
+  /** When the answer that the checkpoint was last made or narrowed by had come. */
+  #checkedAt = Number.NEGATIVE_INFINITY
   #lookedAt = Number.NEGATIVE_INFINITY
 
   /** For each queue ten places, one a priority. */
@@ -69,8 +71,15 @@ export class Lows {
     return this.#settled
   }
 
-  /** @param tip the last place given out, as it was before the writers were asked for */
-  looked(tip: number, writers: readonly string[]): void {
+  /**
+   * @param tip the last place given out, as it was before the writers were asked for
+   * @param leftAt monotonic: when the claim left that asked for them
+   * @param cameAt monotonic: when its answer came
+   */
+  looked(tip: number, writers: readonly string[], leftAt: number, cameAt: number): void {
+    // Answers may overtake one another, and who was not there yet has not ended.
+    if (leftAt < this.#checkedAt) return
+    this.#checkedAt = cameAt
     // The server was replaced by an older copy of it, and gives out places again that it gave out before.
     if (tip < this.#settled) this.forget()
     if (this.#checkpoint !== undefined) {
@@ -88,5 +97,6 @@ export class Lows {
     this.#lows.clear()
     this.#settled = 0
     this.#checkpoint = undefined
+    this.#checkedAt = Number.NEGATIVE_INFINITY
   }
 }

@@ -170,7 +170,7 @@ export class Messages {
         this.#serverTime.learn(reserved.now, leftAt, cameAt)
         this.#lows.seen(queues, heads, settled)
         this.#forget()
-        if (look && tip !== undefined) this.#lows.looked(tip, writers)
+        if (look && tip !== undefined) this.#lows.looked(tip, writers, leftAt, cameAt)
         if (reserved.jobs.length + unreadable.length < request.max) this.#signals.drained(queues, mark)
         if (unreadable.length > 0) await this.#bury(unreadable)
         return reserved

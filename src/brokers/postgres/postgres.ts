@@ -93,7 +93,7 @@ class PostgresBroker implements Broker, TransactingBroker, MigratingBroker {
     this.#space = { client, schema, namespace }
     this.#signals = new Signals({ space: this.#space, clock, pollMs })
     this.#messages = new Messages(this.#space, this.#signals, clock)
-    this.#within = new Within(this.#space)
+    this.#within = new Within(this.#space, clock)
   }
 
   async open(): Promise<void> {

@@ -176,6 +176,20 @@ describe('while a transaction is open', () => {
     await broker.maintain()
     expect((await claim()).map(({ id }) => id)).toEqual(['two'])
   })
+
+  test('that completes a job, a limit changes that it counts against, and nobody waits', async () => {
+    const limit = (concurrency: number): Promise<void> =>
+      broker.limit([{ scope: { kind: 'queue', queue: 'line' }, source: 'set', limit: { concurrency } }])
+    await limit(1)
+    await broker.enqueue([[spec({ id: 'one' }), spec({ id: 'two' }), spec({ id: 'three' })]])
+    const one = await claimOne()
+    await tx.query('BEGIN')
+    expect(await broker.settleWithin(tx, succeeded(one))).toBe('ok')
+    await limit(2)
+    expect((await claim()).map(({ id }) => id)).toEqual(['two'])
+    await tx.query('COMMIT')
+    expect((await claim()).map(({ id }) => id)).toEqual(['three'])
+  })
 })
 
 test('a job runs whose parent had succeeded and was forgotten before the transaction was committed', async () => {

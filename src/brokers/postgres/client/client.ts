@@ -54,9 +54,6 @@ export function createPostgresClient(
   return new Client(settings, load)
 }
 
-/** What a session may have left behind. Statements that are prepared stay. */
-const CLEAN = 'reset all; reset role; select pg_advisory_unlock_all(); unlisten *'
-
 /** In a database of serializable transactions, claims would fail for whatever is enqueued beside them. */
 const SETUP = "set default_transaction_isolation = 'read committed'"
 
@@ -112,9 +109,7 @@ class Client implements PostgresClient {
     watch.allow(connection)
     try {
       const answer = await work(sessionOn(connection))
-      const setup = this.#setup
-      if (connection.settled) await connection.script(setup === undefined ? CLEAN : `${CLEAN}; ${setup}`)
-      else connection.destroy(unavailable('a transaction was left open'))
+      if (!connection.settled) connection.destroy(unavailable('a transaction was left open'))
       return answer
     } catch (error) {
       const why = connection.coded(error, 'a session')

@@ -10,9 +10,11 @@ import {
   one,
   sleeping,
 } from '../../../../test/support/postgres-client.ts'
-import { postgresTest } from '../../../../test/support/postgres-tests.ts'
+import { freshSchema, postgresTest } from '../../../../test/support/postgres-tests.ts'
 import { postgresUrl } from '../../../../test/support/servers.ts'
+import { spec } from '../../../laws/factories.ts'
 import { readOptions } from '../options.ts'
+import { postgres } from '../postgres.ts'
 import { createPostgresClient } from './client.ts'
 
 describe('a pool of pg that is handed in', () => {
@@ -62,6 +64,35 @@ describe('a pool of pg that is handed in', () => {
     await client.open()
     expect(await one(client)).toBe(1)
     await client.close()
+  })
+
+  postgresTest('gets its clients back as they were', async () => {
+    const pool = new Pool({ connectionString: postgresUrl, max: 1 })
+    cleanups.push(() => pool.end())
+    await pool.query(
+      "SET search_path TO pg_temp; SET statement_timeout = '7s'; SELECT pg_advisory_lock(4711)",
+    )
+    const broker = postgres({ pool, schema: freshSchema() })
+    cleanups.push(() => broker.close())
+    await broker.open()
+    const { rows } = await pool.query(
+      "SELECT current_setting('search_path') AS path, current_setting('statement_timeout') AS timeout, pg_advisory_unlock(4711) AS held",
+    )
+    expect(rows).toEqual([{ path: 'pg_temp', timeout: '7s', held: true }])
+  })
+
+  postgresTest('may have no client left for others while a transaction enqueues its first job', async () => {
+    const pool = new Pool({ connectionString: postgresUrl, max: 1 })
+    cleanups.push(() => pool.end())
+    const broker = postgres({ pool, schema: freshSchema() })
+    cleanups.push(() => broker.close())
+    await broker.open()
+    const tx = await pool.connect()
+    await tx.query('BEGIN')
+    expect(await broker.enqueueWithin(tx, [[spec({ id: 'job' })]])).toMatchObject([{ ok: true }])
+    await tx.query('COMMIT')
+    tx.release()
+    expect(await broker.get(['job'])).toMatchObject([{ state: 'ready' }])
   })
 
   postgresTest('has a client that listens made by whoever owns it', async () => {

@@ -14,10 +14,15 @@ DECLARE
   v_unmarked boolean;
 BEGIN
   FOREACH v_rule IN ARRAY p_changed LOOP
+    -- One that somebody holds is about to be deleted, or stays as it is.
     IF v_rule.scope = 'p' THEN
-      DELETE FROM slots WHERE scope >= 'p' || v_rule.name || '/' AND scope < 'p' || v_rule.name || '0';
+      WITH free AS MATERIALIZED (SELECT scope, seq FROM slots
+        WHERE scope >= 'p' || v_rule.name || '/' AND scope < 'p' || v_rule.name || '0' FOR UPDATE SKIP LOCKED)
+      DELETE FROM slots s USING free f WHERE s.scope = f.scope AND s.seq = f.seq;
     ELSE
-      DELETE FROM slots WHERE scope = v_rule.scope::text || v_rule.name;
+      WITH free AS MATERIALIZED (SELECT scope, seq FROM slots
+        WHERE scope = v_rule.scope::text || v_rule.name FOR UPDATE SKIP LOCKED)
+      DELETE FROM slots s USING free f WHERE s.scope = f.scope AND s.seq = f.seq;
     END IF;
     CONTINUE WHEN (rule_of(v_rule.scope, v_rule.name)).scope IS NULL;
     CASE v_rule.scope
@@ -36,13 +41,14 @@ BEGIN
     SELECT l.seq, l.token, l.queue, k.task, l.partition, l.flags FROM live l, kinds k
     WHERE l.state = 3 AND k.id = l.kind
       AND (l.queue = ANY (v_queues) OR k.task = ANY (v_tasks) OR (l.partition IS NOT NULL AND l.queue = ANY (v_parted)))
-  ), counted AS (
-    INSERT INTO slots (scope, seq, token)
-    SELECT 'q' || queue, seq, token FROM active WHERE queue = ANY (v_queues)
+  ), wanted AS (
+    SELECT 'q' || queue AS scope, seq, token FROM active WHERE queue = ANY (v_queues)
     UNION ALL SELECT 't' || task, seq, token FROM active WHERE task = ANY (v_tasks)
     UNION ALL SELECT 'p' || queue || '/' || partition, seq, token FROM active
       WHERE partition IS NOT NULL AND queue = ANY (v_parted)
-    ON CONFLICT (scope, seq) DO UPDATE SET token = excluded.token
+  ), counted AS (
+    INSERT INTO slots (scope, seq, token) SELECT scope, seq, token FROM wanted w
+    WHERE NOT EXISTS (SELECT 1 FROM slots s WHERE s.scope = w.scope AND s.seq = w.seq)
   )
   SELECT coalesce(bool_or(flags & 1024 = 0), false) INTO v_unmarked FROM active;
   IF v_unmarked THEN

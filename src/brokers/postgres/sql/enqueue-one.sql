@@ -34,7 +34,12 @@ BEGIN
       -- Only what is to be replaced is locked: others need the rest.
       SELECT j.id, l.seq, l.state INTO other, v_holder, v_state FROM unique_keys u
       JOIN live l ON l.state IN (0, 1, 2, 3) AND l.seq = u.seq JOIN jobs j ON j.seq = u.seq WHERE u.key = p_job.unique_key;
-      CONTINUE WHEN NOT FOUND;
+      IF NOT FOUND THEN
+        -- Its holder has just ended; one that never lived would have us here for ever.
+        DELETE FROM unique_keys u WHERE key = p_job.unique_key AND NOT EXISTS (
+          SELECT 1 FROM live l WHERE l.state IN (0, 1, 2, 3) AND l.seq = u.seq);
+        CONTINUE;
+      END IF;
       IF NOT v_replace OR v_state = 3 THEN
         status := 2;
         RETURN;

@@ -11,6 +11,6 @@ BEGIN
     DELETE FROM listeners WHERE id = p_id;
     RETURN;
   END IF;
-  INSERT INTO listeners (id, until) VALUES (p_id, now_ms() + p_ttl_ms)
+  INSERT INTO listeners (id, until) VALUES (p_id, now_ms() + least(p_ttl_ms, 60000))
   ON CONFLICT (id) DO UPDATE SET until = excluded.until;
 END $$

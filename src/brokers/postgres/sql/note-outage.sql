@@ -1,6 +1,6 @@
 -- Notes that upkeep was served, and tells until when nothing is taken back: after an outage nobody could renew a lease, so
 -- for as long as it was, at most one lease. Two things together tell an outage from workers that died: no upkeep has been
--- served for that long, and the caller was kept waiting meanwhile.
+-- served for that long, and the caller was kept waiting meanwhile, or the server has started since.
 -- Parameters: broker time, how long the caller was kept waiting (ms)
 -- Returns: broker time, 0 where there was none
 -- Cost: one row
@@ -16,6 +16,10 @@ BEGIN
   SELECT value::bigint INTO v_grace FROM meta WHERE key = 'grace';
   v_seen := coalesce(v_seen, p_now - p_outage_ms);
   v_grace := coalesce(v_grace, 0);
+  -- Whoever comes first may not have been there when the server went.
+  IF p_outage_ms < p_now - v_seen AND v_seen < extract(epoch FROM pg_postmaster_start_time()) * 1000 THEN
+    p_outage_ms := p_now - v_seen;
+  END IF;
   IF p_outage_ms >= 1000 AND p_now - v_seen >= 1000 THEN
     SELECT max(l.lease_until - l.claimed_at) INTO v_longest FROM (
       SELECT lease_until, claimed_at FROM live WHERE state = 3 ORDER BY seq DESC LIMIT 1000) l;

@@ -12,14 +12,13 @@ DECLARE
   v_job live;
   v_left bigint[];
   v_until bigint;
+  v_looks integer := 0;
 BEGIN
   reclaimed := 0;
-  more := true;
-  FOR v_look IN 1 .. 1000 LOOP
+  -- One walk for all: where an old snapshot is about, it begins with whatever has been deleted since.
+  FOR v_lease IN SELECT * FROM leases WHERE until <= p_now ORDER BY until LIMIT 1000 FOR UPDATE SKIP LOCKED LOOP
     EXIT WHEN reclaimed >= p_most;
-    SELECT * INTO v_lease FROM leases WHERE until <= p_now ORDER BY until LIMIT 1 FOR UPDATE SKIP LOCKED;
-    more := FOUND;
-    EXIT WHEN NOT more;
+    v_looks := v_looks + 1;
     v_left := claimed_of(v_lease.seqs);
     IF v_left IS NOT NULL THEN
       FOR v_job IN
@@ -38,4 +37,5 @@ BEGIN
       seqs = v_left WHERE token = v_lease.token;
     END IF;
   END LOOP;
+  more := reclaimed >= p_most OR v_looks = 1000;
 END $$

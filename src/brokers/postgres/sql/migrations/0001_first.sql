@@ -7,10 +7,17 @@ CREATE TABLE meta (
   value text NOT NULL
 );
 
+-- Which start of the server the tokens have jumped for. Not in the log: a crash empties it, also one of a single process,
+-- and so does taking over from another server.
+CREATE UNLOGGED TABLE started (
+  at text PRIMARY KEY
+);
+
 -- Names of queues, tasks and workers, as numbers.
 CREATE TABLE names (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  name text COLLATE "C" NOT NULL UNIQUE
+  -- Whoever may enqueue may call the functions with anything: what would break the steps of others is refused here.
+  name text COLLATE "C" NOT NULL UNIQUE CHECK (octet_length(name) <= 2000)
 );
 
 -- The pairs of queue and task that jobs have had.
@@ -47,7 +54,10 @@ CREATE TABLE jobs (
   workflow text COLLATE "C",
   after text[],
   tags text[],
-  rare text
+  rare text,
+  CHECK (octet_length(id) <= 2000 AND priority BETWEEN 0 AND 9 AND expires_at BETWEEN 0 AND 9007199254740991
+    AND keep_succeeded BETWEEN 0 AND 9007199254740991 AND keep_failed BETWEEN 0 AND 9007199254740991
+    AND keep_cancelled BETWEEN 0 AND 9007199254740991)
 );
 CREATE UNIQUE INDEX jobs_id ON jobs (id);
 CREATE INDEX jobs_kind ON jobs (kind, seq);
