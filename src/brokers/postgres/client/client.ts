@@ -36,7 +36,7 @@ export interface PostgresClient {
   close(): Promise<void>
   /** One statement, one trip, in a transaction of its own. Rejects with coded OffstageErrors only. */
   run(statement: Statement): Promise<readonly Row[]>
-  /** One connection for several statements; given back clean, or ended. */
+  /** One connection for several statements; given back as they leave it, or ended where a transaction is open. */
   session<T>(work: (session: Session) => Promise<T>): Promise<T>
   /** Hears each notification on a channel, and is told whenever some may have been missed. Null in poll-only mode. */
   listen(channel: string, heard: (payload: string) => void, missed: () => void): Listening | null
