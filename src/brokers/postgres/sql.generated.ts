@@ -1680,9 +1680,11 @@ DECLARE
   v_seen bigint;
   v_grace bigint;
   v_longest bigint;
+  v_first boolean;
 BEGIN
   SELECT value::bigint INTO v_seen FROM meta WHERE key = 'seen';
   SELECT value::bigint INTO v_grace FROM meta WHERE key = 'grace';
+  v_first := v_seen IS NULL;
   v_seen := coalesce(v_seen, p_now - p_outage_ms);
   v_grace := coalesce(v_grace, 0);
   -- Whoever comes first may not have been there when the server went.
@@ -1696,7 +1698,7 @@ BEGIN
     INSERT INTO meta (key, value) VALUES ('grace', v_grace) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
   END IF;
   -- Rows that change often are short of room while somebody holds an old snapshot: once in half a second is enough.
-  IF p_now - v_seen >= 500 OR v_seen > p_now THEN
+  IF v_first OR p_now - v_seen >= 500 OR v_seen > p_now THEN
     INSERT INTO meta (key, value) VALUES ('seen', p_now) ON CONFLICT (key) DO UPDATE SET value = excluded.value;
   END IF;
   RETURN v_grace;
