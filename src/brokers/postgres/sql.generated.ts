@@ -2357,7 +2357,9 @@ BEGIN
     INSERT INTO edges (parent, child, needs_success, open) VALUES (v_parent, v_job.seq, false, false)
     ON CONFLICT (parent, child) DO NOTHING;
     v_live.flags := v_live.flags | 8;
-    PERFORM tie(v_parent, v_job.seq);
+    IF NOT tie(v_parent, v_job.seq) THEN
+      INSERT INTO outbox (action, parent, child) VALUES (0, v_parent, v_job.seq);
+    END IF;
   END LOOP;
 
   DELETE FROM ended WHERE state = p_ended.state AND seq = p_ended.seq;

@@ -3,7 +3,7 @@
 -- Parameters: parent, child
 -- Returns: false where somebody holds the parent or the child, a transaction of the user's, say: to be tried again
 -- Cost: one row; O(dependencies of the child) where the parent was forgotten
--- Called by: spread
+-- Called by: spread, revive
 
 CREATE OR REPLACE FUNCTION tie(p_parent bigint, p_child bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
