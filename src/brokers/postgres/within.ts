@@ -11,8 +11,9 @@ import { groupsAsText, groupsFromText } from './wire/enqueue.ts'
 
 const registerCall: Call = { name: 'register_kinds', types: ['text[]', 'text[]'] }
 
-/** How long a transaction waits for names to be made known beside it. */
-const REGISTER_MS = 250
+/** How long a transaction waits for names to be made known beside it: where no connection is free, and where one is. */
+const NO_CONNECTION_MS = 250
+const REGISTER_MS = 2_000
 
 export class Within {
   readonly #space: Space
@@ -58,19 +59,24 @@ export class Within {
     }
     if (missing.size === 0) return
     const pairs = [...missing.values()]
+    const stop = new AbortController()
     const registered = call(this.#space, registerCall, [
       packTexts(pairs.map(({ queue }) => queue)),
       packTexts(pairs.map(({ task }) => task)),
-    ]).then(
-      () => {
-        for (const key of missing.keys()) this.#known.add(key)
-      },
-      // The next transaction tries again.
-      () => undefined,
-    )
-    const stop = new AbortController()
-    await Promise.race([registered, sleep(this.#clock, REGISTER_MS, { signal: stop.signal, ref: true })])
-    stop.abort()
+    ])
+      .then(
+        () => {
+          for (const key of missing.keys()) this.#known.add(key)
+        },
+        // The next transaction tries again.
+        () => undefined,
+      )
+      .finally(() => stop.abort())
+    const { signal } = stop
+    for (let ms = 0; ms < REGISTER_MS && !signal.aborted; ms += NO_CONNECTION_MS) {
+      await Promise.race([registered, sleep(this.#clock, NO_CONNECTION_MS, { signal, ref: true })])
+      if (this.#space.client.waiting > 0) break
+    }
   }
 
   #function(name: string): string {

@@ -36,6 +36,8 @@ export interface PostgresClient {
   close(): Promise<void>
   /** One statement, one trip, in a transaction of its own. Rejects with coded OffstageErrors only. */
   run(statement: Statement): Promise<readonly Row[]>
+  /** How many calls wait for a connection. */
+  readonly waiting: number
   /** One connection for several statements; given back as they leave it, or ended where a transaction is open. */
   session<T>(work: (session: Session) => Promise<T>): Promise<T>
   /** Hears each notification on a channel, and is told whenever some may have been missed. Null in poll-only mode. */
@@ -101,6 +103,10 @@ class Client implements PostgresClient {
   async run(statement: Statement): Promise<readonly Row[]> {
     const { calls } = this.#ready()
     return this.#outage.during(() => calls.run(statement), isAway)
+  }
+
+  get waiting(): number {
+    return this.#parts?.source.waiting ?? 0
   }
 
   async session<T>(work: (session: Session) => Promise<T>): Promise<T> {
