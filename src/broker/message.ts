@@ -49,7 +49,10 @@ export interface ReserveRequest {
    * slots for them. The rest are prefetched: they become suspects only once `extend` or `settle` said they started.
    */
   readonly starting: number
-  /** How many suspects may be among them: 1 when the worker holds none, else 0. A suspect is always recorded as started. */
+  /**
+   * How many suspects may be among them: 1 when the worker holds none, else 0. The start of a suspect is not recorded by
+   * the claim, but by `extend`, just before it runs: until then it cannot have killed anybody.
+   */
   readonly suspects: 0 | 1
 }
 

@@ -33,6 +33,10 @@ const table = {
     retryable: false,
     help: 'The handler returned a value that does not match the output schema of the task.',
   },
+  BATCH_ANSWER_INVALID: {
+    retryable: false,
+    help: 'A runBatch handler has to answer a list with a result or an Error for each item, in order. All attempts of the batch count as failed.',
+  },
   NOT_JSON: {
     retryable: false,
     help: 'The value cannot be carried by JSON, or reads back as another value. The message names the path. Send a plain value instead.',
@@ -76,7 +80,7 @@ const table = {
   },
   ATTEMPT_TIMEOUT: {
     retryable: true,
-    help: 'The attempt ran longer than the timeout of its task. Its signal was aborted; it is retried by the policy of the task.',
+    help: 'The attempt ran longer than the timeout of its task, or the limit of the worker for its queue. Its signal was aborted; it is retried by the policy of the task.',
   },
   LEASE_LOST: {
     retryable: false,
@@ -88,7 +92,7 @@ const table = {
   },
   WORKER_CRASHED: {
     retryable: false,
-    help: 'The job ended the process that ran it as often as maxCrashes allows. Mend the handler, or keep what kills the process (memory, process.exit) out of it.',
+    help: "The job ended the process that ran it as often as maxCrashes allows. Mend the handler, or keep what kills the process (memory, process.exit) out of it: runIn: 'process'.",
   },
   WORKER_STATE: { retryable: false, help: 'The worker was started twice, or used after it was stopped.' },
   TASK_UNKNOWN: {
@@ -231,7 +235,23 @@ const table = {
   },
   MODULE_INVALID: {
     retryable: false,
-    help: 'The module does not export what was expected of it. The message says what it exports.',
+    help: 'The module does not export or define what was expected of it. The message says what it does.',
+  },
+  MODULE_FAILED: {
+    retryable: true,
+    help: 'The module could not be imported in the thread or process that was to use it. The cause says why. A module that defines tasks must not open ports or start workers when it is imported.',
+  },
+  EXECUTOR_CRASHED: {
+    retryable: true,
+    help: 'The thread or process that ran it ended before it had: out of memory, process.exit, an uncaught error, a signal. The message says which. Others are unharmed; a job is retried by the policy of its task.',
+  },
+  NOT_CLONEABLE: {
+    retryable: false,
+    help: 'An argument or a result of an offloaded function cannot be copied to or from its thread: a function, a promise, a stream. Pass plain data.',
+  },
+  OFFLOAD_TIMEOUT: {
+    retryable: true,
+    help: 'The offloaded function ran longer than the timeout that was given to app.offload(); waiting for a thread does not count. Its thread was ended.',
   },
   NON_RETRYABLE: {
     retryable: false,

@@ -17,6 +17,7 @@ export const defaultMaxPayloadBytes = 1_048_576
 export const defaultLeaseMs: number = 15 * SECOND
 export const defaultGraceMs: number = 25 * SECOND
 export const defaultUnknownAfterMs: number = HOUR
+export const defaultMaxBlockMs: number = MINUTE
 
 export const bounds = {
   /** Characters of the name of a task or a queue. */

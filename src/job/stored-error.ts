@@ -25,6 +25,14 @@ export function storedError(thrown: unknown): StoredError {
   }
 }
 
+const stored = new WeakMap<object, StoredError>()
+
+/** An error that stands for one of another thread or process: it is stored as that one would have been. */
+export function standsFor<E extends object>(error: E, original: StoredError): E {
+  stored.set(error, original)
+  return error
+}
+
 /**
  * Text that every store can hold: NUL and lone surrogates become U+FFFD, and no more than `max` UTF-16 units are kept.
  */
@@ -39,6 +47,8 @@ const EVERY_UNCLEAN = new RegExp(BAD, 'g')
 
 function convert(thrown: unknown, causesLeft: number, seen: Set<unknown>): StoredError {
   if (typeof thrown !== 'object' || thrown === null) return plain(thrown)
+  const original = stored.get(thrown)
+  if (original !== undefined) return original
   seen.add(thrown)
   const name = text(read(thrown, 'name'), MAX_NAME) ?? 'Error'
   const message =

@@ -22,6 +22,8 @@ export interface ChannelMessages {
   'offstage:settle': AttemptMessage & { readonly outcome: string; readonly answer: 'ok' | 'lost' }
   /** This worker lost its claim on a job it was running. */
   'offstage:lease-lost': AttemptMessage
+  /** The event loop of a worker was blocked for longer than `warnBlock`; told when it turns again. */
+  'offstage:blocked': BlockedMessage
   /** A bounded step of upkeep did something. */
   'offstage:maintain': {
     readonly promoted: number
@@ -30,6 +32,20 @@ export interface ChannelMessages {
     readonly pruned: number
     readonly spread: number
   }
+}
+
+export interface BlockedMessage {
+  readonly worker: string
+  readonly blockedMs: number
+  /** The job whose handler blocked it, where that could be found out. */
+  readonly job?: string | undefined
+  readonly task?: string | undefined
+  /** `function (file:line:column)`, by the source map where there is one; absent where no stack could be had. */
+  readonly place?: string | undefined
+  /** The stack of that moment, the innermost call first; empty where none could be had. */
+  readonly stack: readonly string[]
+  /** How many attempts were running. */
+  readonly running: number
 }
 
 export interface AttemptMessage {

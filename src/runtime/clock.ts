@@ -53,3 +53,9 @@ export function sleep(clock: Clock, ms: number, options: SleepOptions = {}): Pro
     signal?.addEventListener('abort', done, { once: true })
   })
 }
+
+/** Milliseconds of the system's monotonic clock: the same in all threads of a process, unlike `monotonic`. */
+export function processMs(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1_000 + nanoseconds / 1_000_000
+}

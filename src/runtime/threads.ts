@@ -1,8 +1,6 @@
 // Starting threads from modules of this library, whether they run as compiled JavaScript or as TypeScript sources.
-import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
 import { Worker, workerData } from 'node:worker_threads'
-import { OffstageError } from '../errors/error.ts'
+import { findTsx, loaderMissing, stripsTypes } from './typescript.ts'
 
 interface Handed {
   readonly entry: string
@@ -27,13 +25,9 @@ export function startThread(entry: URL, data: unknown, name: string): Worker {
   const handed: Handed = { entry: entry.href, data }
   // Arguments of the process, such as loaders, are not for threads.
   const options = { name, execArgv: [] }
-  if (!entry.pathname.endsWith('.ts') || loadsTypeScript())
-    return new Worker(entry, { ...options, workerData: handed })
-  return new Worker(BOOTSTRAP, {
-    ...options,
-    eval: true,
-    workerData: { ...handed, loader: findLoader(entry) },
-  })
+  const loader = loaderOf(entry)
+  if (loader === undefined) return new Worker(entry, { ...options, workerData: handed })
+  return new Worker(BOOTSTRAP, { ...options, eval: true, workerData: { ...handed, loader } })
 }
 
 /** In a thread that `startThread` made: what it was handed. */
@@ -41,25 +35,23 @@ export function threadData<T>(): T {
   return (workerData as { readonly data: T }).data
 }
 
-function loadsTypeScript(): boolean {
-  const { typescript } = process.features as { readonly typescript?: unknown }
-  return typescript !== undefined && typescript !== false
+/**
+ * The arguments of Node that let a thread or process start with a module of this library, which is TypeScript where the
+ * library runs from its sources.
+ *
+ * @throws TYPESCRIPT_LOADER_MISSING
+ */
+export function loaderArguments(entry: URL): readonly string[] {
+  const loader = loaderOf(entry)
+  if (loader === undefined) return []
+  const code = `import { register } from ${JSON.stringify(loader)}; register()`
+  return ['--import', `data:text/javascript,${encodeURIComponent(code)}`]
 }
 
-function findLoader(entry: URL): string {
-  try {
-    // `require` would find the half for CommonJS, which cannot serve a thread of modules.
-    const require = createRequire(entry)
-    const manifest = require('tsx/package.json') as {
-      readonly exports: { readonly './esm/api': { readonly import: { readonly default: string } } }
-    }
-    const folder = pathToFileURL(require.resolve('tsx/package.json'))
-    return new URL(manifest.exports['./esm/api'].import.default, folder).href
-  } catch (cause) {
-    throw new OffstageError(
-      'TYPESCRIPT_LOADER_MISSING',
-      `${entry.pathname} is TypeScript and this Node cannot load it in a thread. Run npm install --save-dev tsx`,
-      { cause },
-    )
-  }
+/** What has to be registered before the entry can be loaded; undefined where nothing has. */
+function loaderOf(entry: URL): string | undefined {
+  if (!entry.pathname.endsWith('.ts') || stripsTypes()) return undefined
+  const loader = findTsx(entry, 'esm')
+  if (loader === undefined) throw loaderMissing(entry)
+  return loader
 }

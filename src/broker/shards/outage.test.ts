@@ -67,6 +67,25 @@ describe.each(['away', 'hanging'] as const)('while one shard is %s', (state) => 
     expect((await broker.settle({ outcomes })).answers).toEqual(jobs.map(() => 'ok'))
   })
 
+  test('whoever begins to wait while it rests hears of it once it is back', async () => {
+    sick.state = state
+    await inTime(broker.reserve(request({ max: 50 })))
+    const stop = new AbortController()
+    let woken = false
+    const waking = broker.wake(['line'], stop.signal).then(() => {
+      woken = true
+    })
+    sick.state = 'there'
+    kit.clock.advance(1_000)
+    await new Promise(setImmediate)
+    expect(woken).toBe(false)
+    await sick.enqueue([[kit.jobIn(1)]])
+    await new Promise(setImmediate)
+    expect(woken).toBe(true)
+    stop.abort()
+    await waking
+  })
+
   test('leases in the others are extended in time', async () => {
     await fill()
     const { jobs } = await broker.reserve(request({ max: 8 }))

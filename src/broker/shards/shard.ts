@@ -47,7 +47,12 @@ export class Shard {
 
   /** It failed lately: it is passed over where others will do. Ends with its next answer, or within a second. */
   get rests(): boolean {
-    return this.#failures > 0 && this.#clock.monotonic() < this.#restsUntil
+    return this.restsForMs > 0
+  }
+
+  /** Until its rest is over, if nothing is heard of it before. */
+  get restsForMs(): number {
+    return this.#failures === 0 ? 0 : Math.max(0, this.#restsUntil - this.#clock.monotonic())
   }
 
   async open(): Promise<void> {

@@ -4,7 +4,7 @@
 
 import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord, JobSpec } from '../../job/record.ts'
-import { type Clock, systemClock } from '../../runtime/clock.ts'
+import { type Clock, sleep, systemClock } from '../../runtime/clock.ts'
 import type {
   Broker,
   BrokerHealth,
@@ -32,6 +32,7 @@ import type {
   WorkerInfo,
 } from '../contract.ts'
 import type { PlacingBroker } from '../placing.ts'
+import type { ReachableBroker, Way } from '../reaching.ts'
 import { all, allThere, eachShare, settle, shareOut } from './claims.ts'
 import { enqueue } from './enqueue.ts'
 import { divideRule, mergeRules } from './limits.ts'
@@ -60,9 +61,11 @@ export interface ShardedOptions {
   readonly placement?: Placement | undefined
   /** The longest time between two looks for suspects through all shards. */
   readonly suspectsEveryMs?: number | undefined
+  /** How another thread gets to all of them. Default: not at all. */
+  readonly reach?: (() => Way | string) | undefined
 }
 
-export class ShardedBroker implements PlacingBroker {
+export class ShardedBroker implements PlacingBroker, ReachableBroker {
   readonly name: string
   readonly namespace: string
   readonly capabilities: Capabilities
@@ -73,6 +76,7 @@ export class ShardedBroker implements PlacingBroker {
   readonly #clock: Clock
   readonly #turns: Turns
   readonly #suspectsEveryMs: number
+  readonly #reach: (() => Way | string) | undefined
   /** Monotonic: when to look for suspects through all shards again. */
   #suspectsAt = Number.NEGATIVE_INFINITY
   readonly #upkeep = new Upkeep()
@@ -93,8 +97,13 @@ export class ShardedBroker implements PlacingBroker {
     this.#placement = options.placement ?? placement(shards.length)
     this.#clock = clock
     this.#suspectsEveryMs = options.suspectsEveryMs ?? SUSPECTS_EVERY_MS
+    this.#reach = options.reach
     // Processes that start together do not all begin with the same shard.
     this.#turns = new Turns(shards.length, Math.floor(Math.random() * shards.length))
+  }
+
+  reach(): Way | string {
+    return this.#reach?.() ?? 'its shards were handed in'
   }
 
   /** Rejects where no shard can be reached; one that is away is opened when it is back. */
@@ -162,7 +171,7 @@ export class ShardedBroker implements PlacingBroker {
     const ended = new Promise<void>((resolve) => {
       over.signal.addEventListener('abort', () => resolve(), { once: true })
     })
-    for (const shard of this.#shards) if (shard.opened && !shard.rests) void this.#hear(shard, queues, over)
+    for (const shard of this.#shards) if (shard.opened) void this.#hear(shard, queues, over)
     await ended
     signal.removeEventListener('abort', stop)
   }
@@ -334,9 +343,12 @@ export class ShardedBroker implements PlacingBroker {
     return awake.length === 0 ? this.#opened() : awake
   }
 
-  async #hear({ broker, index }: Shard, queues: readonly string[], over: AbortController): Promise<void> {
-    await broker.wake(queues, over.signal)
-    if (!over.signal.aborted) this.#turns.call(index)
+  async #hear(shard: Shard, queues: readonly string[], over: AbortController): Promise<void> {
+    const { signal } = over
+    // Until then nobody asks it, so what it called for would lead nowhere. Then it is heard, however long the wait goes on.
+    while (shard.rests && !signal.aborted) await sleep(this.#clock, shard.restsForMs, { signal, ref: true })
+    await shard.broker.wake(queues, signal)
+    if (!signal.aborted) this.#turns.call(shard.index)
     over.abort()
   }
 

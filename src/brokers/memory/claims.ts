@@ -37,7 +37,7 @@ export function reserve(space: Space, request: ReserveRequest, nextToken: () => 
       }
       if (job.suspect) left.suspects -= 1
       const token = nextToken()
-      const started = job.suspect || jobs.length < request.starting
+      const started = !job.suspect && jobs.length < request.starting
       space.claim(job, { worker: request.worker, token, until: now + request.leaseMs, started })
       jobs.push(toReserved(job, token))
     }

@@ -347,23 +347,25 @@ describe('retention', () => {
 })
 
 describe('crashes', () => {
+  /** A worker starts the next job and is never heard of again. */
+  async function die(): Promise<void> {
+    const { id, token } = await claim({ leaseMs: 50 })
+    await broker.extend([{ id, token, started: true }], 50)
+    clock.advance(51)
+    await broker.maintain()
+  }
+
   test('an outcome clears the mark, the count stays', async () => {
     await add({ id: 'a', maxCrashes: 2 })
     for (const crashes of [0, 1]) {
-      await claim({ leaseMs: 50 })
-      clock.advance(51)
-      await broker.maintain()
+      await die()
       expect(await job('a')).toMatchObject({ state: 'ready', suspect: true, crashes })
     }
     await settle(retry(await claim(), 0))
     expect(await job('a')).toMatchObject({ suspect: false, crashes: 1, failures: 1 })
-    await claim({ leaseMs: 50 })
-    clock.advance(51)
-    await broker.maintain()
+    await die()
     expect(await job('a')).toMatchObject({ state: 'ready', suspect: true, crashes: 1 })
-    await claim({ leaseMs: 50 })
-    clock.advance(51)
-    await broker.maintain()
+    await die()
     const dead = {
       state: 'failed',
       reason: 'crashes-exhausted',

@@ -2,7 +2,6 @@
 // transaction and one trip. The functions stand in `sql/`, what they take and answer in `wire/`, the connections in
 // `client/`. `docs/brokers/postgres.md` has the tables.
 import type {
-  Broker,
   BrokerHealth,
   Capabilities,
   CounterRow,
@@ -28,6 +27,7 @@ import type {
   WorkerInfo,
 } from '../../broker/contract.ts'
 import type { MigratingBroker, StoreState } from '../../broker/migrating.ts'
+import type { ReachableBroker, Way } from '../../broker/reaching.ts'
 import type { Success, TransactingBroker } from '../../broker/transacting.ts'
 import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord, JobSpec } from '../../job/record.ts'
@@ -46,6 +46,7 @@ import {
 import { type PostgresOptions, readOptions, type Settings } from './options.ts'
 import * as records from './records.ts'
 import * as registry from './registry.ts'
+import { wayTo } from './reopen.ts'
 import { Signals } from './signals.ts'
 import type { Space } from './space.ts'
 import { Within } from './within.ts'
@@ -59,11 +60,14 @@ export type { PostgresOptions, ServerOptions, TlsOptions } from './options.ts'
  * @throws OPTION_INVALID
  */
 export function postgres(options: string | PostgresOptions = {}): TransactingBroker & MigratingBroker {
-  const settings = readOptions(options)
+  return postgresBroker(readOptions(options))
+}
+
+export function postgresBroker(settings: Settings): TransactingBroker & MigratingBroker & ReachableBroker {
   return new PostgresBroker(settings, createPostgresClient(settings))
 }
 
-class PostgresBroker implements Broker, TransactingBroker, MigratingBroker {
+class PostgresBroker implements TransactingBroker, MigratingBroker, ReachableBroker {
   readonly name = 'postgres'
   readonly namespace: string
   readonly capabilities: Capabilities
@@ -115,6 +119,10 @@ class PostgresBroker implements Broker, TransactingBroker, MigratingBroker {
 
   async health(): Promise<BrokerHealth> {
     return healthOf(this.#opened())
+  }
+
+  reach(): Way | string {
+    return wayTo(this.#settings)
   }
 
   // ── the store ──────────────────────────────────────────────────────────────────────────────────────────────────

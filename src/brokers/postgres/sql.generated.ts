@@ -434,19 +434,22 @@ END $$`,
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
   v_seqs bigint[];
+  v_rows tid[];
   v_limited integer := CASE WHEN cardinality(p_keys) = 0 THEN 0 ELSE 1024 END;
 BEGIN
-  SELECT array_agg(p.seq ORDER BY p.priority DESC, p.pos) INTO v_seqs FROM (
-    SELECT seq, priority, pos FROM live
+  -- Locked, so they stay where they are, and are found there: see promote_due.
+  SELECT array_agg(p.seq ORDER BY p.priority DESC, p.pos), array_agg(p.ctid ORDER BY p.priority DESC, p.pos)
+  INTO v_seqs, v_rows FROM (
+    SELECT seq, ctid, priority, pos FROM live
     WHERE state = 2 AND queue = p_lane.queue AND lane = p_lane.lane
       AND (expires_at IS NULL OR expires_at > p_now OR flags & 4096 <> 0)
     ORDER BY priority DESC, pos LIMIT p_most FOR UPDATE SKIP LOCKED
   ) p;
   IF v_seqs IS NULL THEN RETURN '{}'; END IF;
   UPDATE live l SET state = 3, token = nextval('tokens'), lease_until = p_until, worker = p_worker, claimed_at = p_now,
-    started = p_lane.suspect OR s.n <= p_starting, flags = l.flags | v_limited
-  FROM unnest(v_seqs) WITH ORDINALITY AS s(seq, n)
-  WHERE l.state = 2 AND l.seq = s.seq;
+    started = NOT p_lane.suspect AND s.n <= p_starting, flags = l.flags | v_limited
+  FROM unnest(v_rows) WITH ORDINALITY AS s(row, n)
+  WHERE l.ctid = s.row;
   IF v_limited <> 0 THEN
     INSERT INTO slots (scope, seq, token)
     SELECT k.key, l.seq, l.token FROM unnest(p_keys) AS k(key), unnest(v_seqs) AS s(seq)
@@ -1571,8 +1574,9 @@ BEGIN
   v_grace := note_outage(v_now, greatest(p_outage_ms, CASE WHEN p_sent_at > 0 THEN v_now - p_sent_at END));
   SELECT s.spreaded, s.more INTO spreaded, v_spreading FROM spread(p_most) s;
   promoted := 0;
-  FOR v_queue IN SELECT DISTINCT k.queue FROM kinds k WHERE EXISTS (
-    SELECT 1 FROM live l WHERE l.state = 1 AND l.queue = k.queue AND l.due_at <= v_now)
+  -- One look a queue: the limit keeps the planner from reading all that is due.
+  FOR v_queue IN SELECT k.queue FROM (SELECT DISTINCT queue FROM kinds) k, LATERAL (
+    SELECT 1 FROM live WHERE state = 1 AND queue = k.queue AND due_at <= v_now LIMIT 1) d
   LOOP
     promoted := promoted + promote_due(v_queue, v_now, p_most - promoted);
     PERFORM wake(ARRAY[v_queue]);
@@ -1820,27 +1824,36 @@ END $$`,
 LANGUAGE plpgsql AS $$
 DECLARE
   v_seqs bigint[];
+  v_rows tid[];
+  v_moved live[];
   v_lanes boolean;
 BEGIN
-  SELECT array_agg(d.seq ORDER BY d.due_at, d.seq) INTO v_seqs FROM (
-    SELECT seq, due_at FROM live WHERE state = 1 AND queue = p_queue AND due_at <= p_now
+  -- They are locked, so they stay where they are: found again by their places, whatever the planner thinks of a table
+  -- that has just been filled. What becomes of them is told by the change itself, and not looked up.
+  SELECT array_agg(d.seq ORDER BY d.due_at, d.seq), array_agg(d.ctid ORDER BY d.due_at, d.seq) INTO v_seqs, v_rows FROM (
+    SELECT seq, ctid, due_at FROM live WHERE state = 1 AND queue = p_queue AND due_at <= p_now
     ORDER BY due_at, seq LIMIT p_most FOR UPDATE SKIP LOCKED
   ) d;
   IF v_seqs IS NULL THEN RETURN 0; END IF;
-  UPDATE live l SET state = 2, pos = d.pos,
-    lane = lane_key((l.flags & 2048) <> 0, limited_task(l.kind), l.partition)
-  FROM (SELECT s.seq, nextval('seqs') AS pos FROM unnest(v_seqs) AS s(seq)) d
-  WHERE l.state = 1 AND l.seq = d.seq;
+  WITH moved AS (
+    UPDATE live l SET state = 2, pos = d.pos,
+      lane = lane_key((l.flags & 2048) <> 0, limited_task(l.kind), l.partition)
+    FROM (SELECT r.row, nextval('seqs') AS pos FROM unnest(v_rows) AS r(row)) d
+    WHERE l.ctid = d.row
+    RETURNING l
+  ), counted AS (
+    INSERT INTO tally (kind, minute_at, scheduled, ready)
+    SELECT (m.l).kind, p_now / 60000 * 60000, -count(*), count(*) FROM moved m GROUP BY 1
+  )
+  SELECT array_agg(m.l) INTO v_moved FROM moved m;
   v_lanes := EXISTS (SELECT 1 FROM lanes WHERE queue = p_queue) OR EXISTS (SELECT 1 FROM inbox WHERE queue = p_queue)
-    OR EXISTS (SELECT 1 FROM live WHERE state = 2 AND seq = ANY (v_seqs) AND lane <> '');
+    OR EXISTS (SELECT 1 FROM unnest(v_moved) AS m WHERE m.lane <> '');
   IF v_lanes THEN
     PERFORM arrive(p_queue, a.lane, a.kind, a.suspect, a.partition) FROM (
-      SELECT l.lane, min(l.kind) AS kind, (l.flags & 2048) <> 0 AS suspect, l.partition FROM live l
-      WHERE l.state = 2 AND l.seq = ANY (v_seqs) GROUP BY 1, 3, 4 ORDER BY min(l.pos)
+      SELECT m.lane, min(m.kind) AS kind, (m.flags & 2048) <> 0 AS suspect, m.partition FROM unnest(v_moved) AS m
+      GROUP BY 1, 3, 4 ORDER BY min(m.pos)
     ) a;
   END IF;
-  INSERT INTO tally (kind, minute_at, scheduled, ready)
-  SELECT kind, p_now / 60000 * 60000, -count(*), count(*) FROM live WHERE state = 2 AND seq = ANY (v_seqs) GROUP BY kind;
   IF is_heard() THEN
     PERFORM tell(array_agg(j.id ORDER BY s.n), array_agg(j.kind ORDER BY s.n), ARRAY[2::smallint])
     FROM unnest(v_seqs) WITH ORDINALITY AS s(seq, n) JOIN jobs j ON j.seq = s.seq;

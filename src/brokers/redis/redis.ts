@@ -27,6 +27,7 @@ import type {
   Step,
   WorkerInfo,
 } from '../../broker/contract.ts'
+import type { ReachableBroker, Way } from '../../broker/reaching.ts'
 import { ShardedBroker } from '../../broker/shards/sharded.ts'
 import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord, JobSpec } from '../../job/record.ts'
@@ -34,9 +35,10 @@ import type { Clock } from '../../runtime/clock.ts'
 import { createRedisClient, type RedisClient } from './client/client.ts'
 import { checkKeys, noteLayout } from './keys.ts'
 import { Messages } from './messages.ts'
-import { type RedisOptions, readOptions } from './options.ts'
+import { type RedisOptions, readOptions, type Settings } from './options.ts'
 import * as records from './records.ts'
 import * as registry from './registry.ts'
+import { wayTo } from './reopen.ts'
 import { Signals } from './signals.ts'
 import type { Space } from './space.ts'
 import { Kinds } from './wire/kinds.ts'
@@ -50,7 +52,10 @@ export type { RedisOptions, TlsOptions } from './options.ts'
  * @throws OPTION_INVALID
  */
 export function redis(options: string | RedisOptions = {}): Broker {
-  const settings = readOptions(options)
+  return redisBroker(readOptions(options))
+}
+
+export function redisBroker(settings: Settings): Broker {
   const { prefix, namespace, shards, clock } = settings
   const client = createRedisClient(settings)
   let users = shards
@@ -61,13 +66,14 @@ export function redis(options: string | RedisOptions = {}): Broker {
   // A slash is in no name, so that no shard is taken for another namespace.
   const base = (shard?: number): string =>
     `${prefix}{${shard === undefined ? namespace : `${namespace}/${shard}`}}:`
-  const common = { client, release, namespace, clock, shards }
+  const reach = (): Way | string => wayTo(settings)
+  const common = { client, release, namespace, clock, shards, reach }
   if (shards === 1) return new RedisBroker({ ...common, base: base(), others: base(0) })
   const all = Array.from(
     { length: shards },
     (_, i) => new RedisBroker({ ...common, base: base(i), others: base() }),
   )
-  return new ShardedBroker({ name: 'redis', namespace, shards: all, clock })
+  return new ShardedBroker({ name: 'redis', namespace, shards: all, clock, reach })
 }
 
 export interface Shard {
@@ -83,9 +89,11 @@ export interface Shard {
   readonly shards?: number | undefined
   /** The base of keys that have to be absent: those of the namespace if it were spread, or not. */
   readonly others?: string | undefined
+  /** How another thread gets there. Default: not at all. */
+  readonly reach?: (() => Way | string) | undefined
 }
 
-export class RedisBroker implements Broker {
+export class RedisBroker implements ReachableBroker {
   readonly name = 'redis'
   readonly namespace: string
   readonly capabilities: Capabilities = {
@@ -100,6 +108,7 @@ export class RedisBroker implements Broker {
   readonly #release: () => Promise<void>
   readonly #shards: number
   readonly #others: string
+  readonly #reach: (() => Way | string) | undefined
   readonly #space: Space
   readonly #signals: Signals
   readonly #messages: Messages
@@ -107,8 +116,9 @@ export class RedisBroker implements Broker {
   #noting: Promise<void> | undefined
   #state: 'new' | 'open' | 'closed' = 'new'
 
-  constructor({ client, release, base, namespace, clock, shards = 1, others = `${base}/` }: Shard) {
+  constructor({ client, release, base, namespace, clock, shards = 1, others = `${base}/`, reach }: Shard) {
     this.#release = release
+    this.#reach = reach
     this.namespace = namespace
     this.#client = client
     this.#shards = shards
@@ -133,6 +143,10 @@ export class RedisBroker implements Broker {
     this.#state = 'closed'
     await this.#signals.close()
     await this.#release()
+  }
+
+  reach(): Way | string {
+    return this.#reach?.() ?? 'its broker was made of parts'
   }
 
   async health(): Promise<BrokerHealth> {

@@ -3,7 +3,7 @@
 // Hints and best effort: nothing here is needed for correctness.
 import { randomBytes } from 'node:crypto'
 import type { JobEvent } from '../../broker/contract.ts'
-import type { Clock, Timer } from '../../runtime/clock.ts'
+import { type Clock, sleep, type Timer } from '../../runtime/clock.ts'
 import { scripts } from './scripts.ts'
 import { run, type Space } from './space.ts'
 import { ByteReader } from './wire/bytes.ts'
@@ -18,6 +18,8 @@ interface Waiter {
 
 /** Timers take no more; it is set again as often as it comes. */
 const HOLD_MS = 2_147_483_647
+/** Between the tries of one who waits to be told of what comes. */
+const TRY_AGAIN_MS = 500
 
 type Listener = (events: readonly JobEvent[]) => void
 
@@ -27,6 +29,8 @@ export class Signals {
   readonly #space: Space
   readonly #clock: Clock
   readonly #waiters = new Set<Waiter>()
+  /** Messages may have been lost while nobody waited. */
+  #unheard = false
   /** Queues with news since the last claim that took all there was, and their marks. */
   readonly #news = new Map<string, number>()
   /** Counts claims and hints, so that each is known to be before or after another. */
@@ -88,6 +92,10 @@ export class Signals {
 
   async wait(queues: readonly string[], signal: AbortSignal): Promise<void> {
     if (this.#closed || signal.aborted || queues.some((queue) => this.#news.has(queue))) return
+    if (this.#unheard) {
+      this.#unheard = false
+      return
+    }
     let end = (): void => undefined
     const ended = new Promise<void>((resolve) => {
       end = resolve
@@ -97,7 +105,9 @@ export class Signals {
     this.#holdOn()
     signal.addEventListener('abort', end, { once: true })
     try {
-      if (await this.hear()) await Promise.race([ended, this.#register(waiter)])
+      // Without a connection there are no hints, and whoever waits may not come again for long.
+      while (!(await Promise.race([ended.then(() => true), this.#known(waiter)])))
+        await Promise.race([ended, sleep(this.#clock, TRY_AGAIN_MS)])
       await ended
     } finally {
       waiter.timer?.cancel()
@@ -155,9 +165,10 @@ export class Signals {
     this.#holdOn()
   }
 
-  /** Resolves when the store knows; then `done` may still be far. */
-  async #register(waiter: Waiter): Promise<void> {
-    if (waiter.queues.every((queue) => this.#registered.has(queue))) return
+  /** Whether the store knows that somebody waits, and can be heard; then `done` may still be far. */
+  async #known(waiter: Waiter): Promise<boolean> {
+    if (!(await this.hear())) return false
+    if (waiter.queues.every((queue) => this.#registered.has(queue))) return true
     const startedAt = this.mark()
     try {
       const [there, dueInMs] = (await run(this.#space, scripts.wait, this.client, ...waiter.queues)) as [
@@ -168,8 +179,10 @@ export class Signals {
       if (there === 1) waiter.done()
       else if (dueInMs >= 0 && this.#waiters.has(waiter))
         waiter.timer = this.#clock.schedule(dueInMs, waiter.done)
+      return true
     } catch {
-      // Without a connection there are no hints; who waits polls, and is heard again at the next call.
+      // Told to those who ask for something; a hint is none.
+      return false
     }
   }
 
@@ -196,9 +209,10 @@ export class Signals {
     for (const { queues, done } of [...this.#waiters]) if (queues.includes(queue)) done()
   }
 
-  /** Messages may have been lost: everybody looks once. */
+  /** Messages may have been lost: everybody looks once, and where nobody waits just now, whoever does so next. */
   #missed(): void {
     this.#registered.clear()
+    this.#unheard = this.#waiters.size === 0
     for (const { done } of [...this.#waiters]) done()
   }
 

@@ -1,11 +1,11 @@
 // The way to the broker's thread: gathers the calls of a moment into one message, matches answers to calls, and keeps
 // the process alive while a call is under way, and only then.
-import type { Worker } from 'node:worker_threads'
+import type { MessagePort, Transferable } from 'node:worker_threads'
 import { errorCodes } from '../../errors/codes.ts'
 import { OffstageError } from '../../errors/error.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import { startThread } from '../../runtime/threads.ts'
-import type { FromThread, Request, SentError, ThreadData, ToThread } from './protocol.ts'
+import type { Line } from './line.ts'
+import type { FromThread, Request, SentError, ToThread } from './protocol.ts'
 
 interface Pending {
   readonly resolve: (value: unknown) => void
@@ -21,16 +21,16 @@ export interface CallOptions<T> {
   readonly read?: ((value: never) => T) | undefined
 }
 
-type Flags = { waiting?: boolean; listening?: boolean; look?: true }
+type Flags = { waiting?: boolean; listening?: boolean; look?: true; attach?: MessagePort }
 type News = Pick<FromThread, 'news' | 'events'>
 
 export class Channel {
-  readonly #worker: Worker
+  readonly #line: Line
   readonly #clock: Clock | undefined
   readonly #heard: (news: News) => void
   readonly #pending = new Map<number, Pending>()
   #outgoing: Request[] = []
-  #transfers: ArrayBuffer[] = []
+  #transfers: Transferable[] = []
   #flags: Flags = {}
   #lastId = 0
   #planned = false
@@ -41,27 +41,14 @@ export class Channel {
    * @param clock broker time, where it is not the system's
    * @param heard called for news, after the answers that came with them
    */
-  constructor(data: ThreadData, clock: Clock | undefined, heard: (news: News) => void) {
+  constructor(line: Line, clock: Clock | undefined, heard: (news: News) => void) {
+    this.#line = line
     this.#clock = clock
     this.#heard = heard
-    const source = import.meta.url.endsWith('.ts')
-    this.#worker = startThread(
-      new URL(source ? './thread.ts' : './thread.js', import.meta.url),
-      data,
-      'offstage-sqlite',
-    )
-    this.#worker.unref()
-    this.#worker.on('message', (message: FromThread) => this.#receive(message))
-    this.#worker.on('error', (cause) =>
-      this.#end(`the thread of the SQLite broker failed: ${String(cause)}`, cause),
-    )
-    this.#worker.on('exit', (code) =>
-      this.#end(
-        this.#closing
-          ? 'the SQLite broker was closed'
-          : `the thread of the SQLite broker ended with code ${code}`,
-      ),
-    )
+    line.listen({
+      message: (message) => this.#receive(message),
+      ended: (why, cause) => this.#end(this.#closing ? 'the SQLite broker was closed' : why, cause),
+    })
   }
 
   /** The thread is no more, and nobody closed it. */
@@ -78,7 +65,7 @@ export class Channel {
         return
       }
       this.#lastId += 1
-      if (this.#pending.size === 0) this.#worker.ref()
+      if (this.#pending.size === 0) this.#line.ref(true)
       this.#pending.set(this.#lastId, { resolve: resolve as (value: unknown) => void, reject, read })
       this.#outgoing.push({ id: this.#lastId, call, args })
       if (transfer !== undefined && transfer.length > 0) this.#transfers.push(transfer.buffer)
@@ -91,11 +78,21 @@ export class Channel {
     if (this.#gone === undefined) this.#plan()
   }
 
+  /** From now on the thread answers at this port too. */
+  attach(port: MessagePort): void {
+    if (this.#gone !== undefined) {
+      port.close()
+      return
+    }
+    this.#transfers.push(port)
+    this.tell({ attach: port })
+  }
+
   async close(): Promise<void> {
     this.#closing = true
     if (this.#gone !== undefined) return
-    await this.call('close', [])
-    await this.#worker.terminate()
+    if (this.#line.owner) await this.call('close', [])
+    await this.#line.end()
   }
 
   /** Calls made in the same turn of the event loop share a message, so that the departure is a microtask away. */
@@ -115,7 +112,7 @@ export class Channel {
       this.#outgoing = []
       this.#transfers = []
       this.#flags = {}
-      this.#worker.postMessage(message, transfers)
+      this.#line.send(message, transfers)
     })
   }
 
@@ -127,7 +124,7 @@ export class Channel {
       else if (pending?.read === undefined) pending?.resolve(answer.value)
       else pending.resolve(pending.read(answer.value as never))
     }
-    if (answers.length > 0 && this.#pending.size === 0) this.#worker.unref()
+    if (answers.length > 0 && this.#pending.size === 0) this.#line.ref(false)
     if (news !== undefined || events !== undefined) this.#heard({ news, events })
   }
 

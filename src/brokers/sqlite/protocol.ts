@@ -1,4 +1,5 @@
 // What main thread and broker thread say to each other.
+import type { MessagePort } from 'node:worker_threads'
 import type { JobEvent } from '../../broker/contract.ts'
 import type { ErrorCode } from '../../errors/codes.ts'
 import type { CoreCall } from './core.ts'
@@ -26,6 +27,8 @@ export interface ToThread {
   readonly listening?: boolean | undefined
   /** A transaction of the user's has ended, and there may be work. */
   readonly look?: true | undefined
+  /** Somebody in another thread of this process sends requests over it, and gets their answers. */
+  readonly attach?: MessagePort | undefined
 }
 
 export interface SentError {

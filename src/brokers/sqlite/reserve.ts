@@ -116,7 +116,7 @@ export class Reserve {
       }
       if (lane.suspect === 1) left.suspects -= 1
       store.counters.token += 1
-      const started = lane.suspect === 1 || claims.size < request.starting
+      const started = lane.suspect === 0 && claims.size < request.starting
       const lease = { token: store.counters.token, until: store.now + request.leaseMs, worker, started }
       this.#claim(lane, head, lease, claims)
     }

@@ -1,8 +1,9 @@
 // Proves that a broker whose thread died goes on with a new one.
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Worker } from 'node:worker_threads'
+import type { MessagePort, Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { JobEvent } from '../../broker/contract.ts'
 import { encodeJson } from '../../job/codec.ts'
@@ -54,6 +55,14 @@ test('the calls under way are rejected as worth repeating, and the next ones fin
   const [before, after] = await broker.get(['before', 'after'])
   expect([before?.state, after?.state]).toEqual(['ready', 'ready'])
   expect(threads).toHaveLength(2)
+})
+
+test('a way to a thread that has died ends at once, so that another can be asked for', async () => {
+  await threads[0]?.terminate()
+  const way = broker.reach()
+  if (typeof way === 'string') throw new Error(way)
+  const { port } = way.data as { readonly port: MessagePort }
+  await once(port, 'close')
 })
 
 test('many calls at once start one thread, and who listened still hears', async () => {

@@ -28,12 +28,15 @@ import type {
   TransactingBroker,
   WorkerInfo,
 } from '../../broker/contract.ts'
+import type { ReachableBroker, Way } from '../../broker/reaching.ts'
 import { OffstageError } from '../../errors/error.ts'
 import type { JobRecord, JobSpec } from '../../job/record.ts'
 import { type CallOptions, Channel } from './channel.ts'
 import type { PlainCall } from './core.ts'
+import { type Line, threadLine } from './line.ts'
 import { readOptions, type Settings, type SqliteOptions } from './options.ts'
 import type { Request } from './protocol.ts'
+import { wayTo } from './reopen.ts'
 import { Waiters } from './waiters.ts'
 import { type ClaimColumns, unpackClaims } from './wire-claims.ts'
 import { packOutcomes, type SettledColumns, unpackSettled } from './wire-outcomes.ts'
@@ -53,11 +56,12 @@ export function sqlite(options: string | SqliteOptions): SqliteBroker {
 
 type Listener = (events: readonly JobEvent[]) => void
 
-export class SqliteBroker implements TransactingBroker {
+export class SqliteBroker implements TransactingBroker, ReachableBroker {
   readonly name = 'sqlite'
   readonly namespace: string
   readonly capabilities: Capabilities
   readonly #settings: Settings
+  readonly #line: Line | undefined
   readonly #waiters: Waiters
   #within: Promise<Within> | undefined
   readonly #listeners = new Set<Listener>()
@@ -66,9 +70,11 @@ export class SqliteBroker implements TransactingBroker {
   #restarting: Promise<void> | undefined
   #closed = false
 
-  constructor(settings: Settings) {
+  /** @param line to a thread that has the file already; default a new one */
+  constructor(settings: Settings, line?: Line) {
     const inMemory = settings.file === ':memory:'
     this.#settings = settings
+    this.#line = line
     this.namespace = settings.namespace
     this.capabilities = {
       durability: inMemory ? 'none' : settings.durability === 'full' ? 'machine' : 'process',
@@ -93,7 +99,8 @@ export class SqliteBroker implements TransactingBroker {
 
   async #start(): Promise<void> {
     const { file, durability, namespace, engine, clock } = this.#settings
-    const channel = new Channel({ file, durability, namespace, engine }, clock, ({ news, events }) => {
+    const line = this.#line ?? threadLine({ file, durability, namespace, engine })
+    const channel = new Channel(line, clock, ({ news, events }) => {
       if (news === 'all') this.#waiters.tellAll()
       else if (news !== undefined) this.#waiters.tell(news)
       if (events !== undefined)
@@ -121,6 +128,11 @@ export class SqliteBroker implements TransactingBroker {
 
   health(): Promise<BrokerHealth> {
     return this.#send('health', [])
+  }
+
+  reach(): Way | string {
+    if (this.#channel === undefined) return 'its broker is not open'
+    return wayTo(this.#settings, this.#channel)
   }
 
   // ── the message half ───────────────────────────────────────────────────────────────────────────────────────────
@@ -301,7 +313,7 @@ export class SqliteBroker implements TransactingBroker {
   #send<T>(call: Request['call'], args: readonly unknown[], options?: CallOptions<T>): Promise<T> {
     if (this.#channel === undefined)
       return Promise.reject(closedError(this.#closed ? 'was closed' : 'is not open yet'))
-    if (this.#channel.died && this.capabilities.shared)
+    if (this.#channel.died && this.capabilities.shared && this.#line === undefined)
       return this.#again().then(() => this.#send(call, args, options))
     return this.#channel.call<T>(call, args, options)
   }

@@ -1,7 +1,7 @@
 // The broker's thread: takes all messages that wait, runs them in one transaction, answers them together. Between
 // messages it looks whether other processes have written, while somebody here waits for that.
 import { randomUUID } from 'node:crypto'
-import { parentPort, receiveMessageOnPort } from 'node:worker_threads'
+import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads'
 import type { JobEvent } from '../../broker/contract.ts'
 import type { OffstageError } from '../../errors/error.ts'
 import { systemClock, type Timer } from '../../runtime/clock.ts'
@@ -37,7 +37,8 @@ class BrokerThread {
   #events: JobEvent[] = []
   #reading: Reading | undefined
 
-  async handle(messages: readonly ToThread[]): Promise<void> {
+  /** @param from where the messages came from, and their answers go */
+  async handle(messages: readonly ToThread[], from: MessagePort): Promise<void> {
     const answers: SentAnswer[] = []
     let batch: Request[] = []
     const flush = (): void => {
@@ -45,7 +46,7 @@ class BrokerThread {
         answers.push(...this.#run(batch.slice(at, at + MOST_CALLS)))
       batch = []
     }
-    for (const { requests, reading, waiting, listening, look } of messages) {
+    for (const { requests, reading, waiting, listening, look, attach } of messages) {
       if (reading !== undefined) {
         // Calls with another time are another transaction.
         flush()
@@ -54,6 +55,7 @@ class BrokerThread {
       if (waiting !== undefined) this.#setWaiting(waiting)
       if (listening !== undefined) this.#setListening(listening)
       if (look === true) this.#tellOthers()
+      if (attach !== undefined) serve(attach)
       for (const request of requests) {
         if (request.call !== 'open' && request.call !== 'close' && request.call !== 'health')
           batch.push(request)
@@ -64,7 +66,8 @@ class BrokerThread {
       }
     }
     flush()
-    this.#send(answers)
+    if (from !== parentPort) from.postMessage({ answers } satisfies FromThread, transfers(answers))
+    this.#send(from === parentPort ? answers : [])
   }
 
   #now(): Reading {
@@ -225,12 +228,18 @@ function transfers(answers: readonly SentAnswer[]): ArrayBuffer[] {
 
 const thread = new BrokerThread()
 let turn: Promise<void> = Promise.resolve()
-parentPort?.on('message', (first: ToThread) => {
-  const messages = [first]
-  for (;;) {
-    const more = parentPort === null ? undefined : receiveMessageOnPort(parentPort)
-    if (more === undefined) break
-    messages.push((more as { message: ToThread }).message)
-  }
-  turn = turn.then(() => thread.handle(messages))
-})
+
+/** Takes all messages that wait at a port, one time after another. */
+function serve(port: MessagePort): void {
+  port.on('message', (first: ToThread) => {
+    const messages = [first]
+    for (;;) {
+      const more = receiveMessageOnPort(port)
+      if (more === undefined) break
+      messages.push((more as { message: ToThread }).message)
+    }
+    turn = turn.then(() => thread.handle(messages, port))
+  })
+}
+
+if (parentPort !== null) serve(parentPort)

@@ -97,6 +97,11 @@ describe('a server that cannot be reached', () => {
     [reply('08P01', 'no such database: d'), 'BROKER_DATABASE_MISSING', 'pooler'],
     [reply('08P01', 'no more connections allowed'), 'BROKER_UNAVAILABLE', 'no more connections'],
     [reply('57P03', 'the database system is starting up'), 'BROKER_UNAVAILABLE', 'starting up'],
+    [
+      reply('55000', 'database "app" is not currently accepting connections'),
+      'BROKER_UNAVAILABLE',
+      'accepting',
+    ],
     [reply('53300', 'sorry, too many clients already'), 'BROKER_UNAVAILABLE', 'max_connections'],
   ])('%s', (error, code, part) => {
     const made = unreachable(error, PLACE)

@@ -146,10 +146,18 @@ const REASONS: { readonly [code: string]: string } = {
 /** What poolers say at the door when they mean a name or a password. */
 const POOLER = /^08P01$/
 
+/** At the door: the database takes no connections now. Of a statement it says something else. */
+const CLOSED = '55000'
+
 /** A server to which no connection could be made. */
 export function unreachable(error: unknown, place: Place): OffstageError {
   if (error instanceof OffstageError) return error
   const state = stateOf(error)
+  if (state === CLOSED)
+    return unavailable(`PostgreSQL at ${place.name} cannot be reached: ${clean(messageOf(error), place)}`, {
+      state,
+      server: place.name,
+    })
   if (state !== undefined && !POOLER.test(state)) return coded(error, place, 'the connection')
   const code = state === undefined ? codeOf(firstOf(error)) : undefined
   const known = code === undefined ? undefined : REASONS[code]

@@ -10,19 +10,22 @@ CREATE OR REPLACE FUNCTION claim_of_lane(
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
   v_seqs bigint[];
+  v_rows tid[];
   v_limited integer := CASE WHEN cardinality(p_keys) = 0 THEN 0 ELSE 1024 END;
 BEGIN
-  SELECT array_agg(p.seq ORDER BY p.priority DESC, p.pos) INTO v_seqs FROM (
-    SELECT seq, priority, pos FROM live
+  -- Locked, so they stay where they are, and are found there: see promote_due.
+  SELECT array_agg(p.seq ORDER BY p.priority DESC, p.pos), array_agg(p.ctid ORDER BY p.priority DESC, p.pos)
+  INTO v_seqs, v_rows FROM (
+    SELECT seq, ctid, priority, pos FROM live
     WHERE state = 2 AND queue = p_lane.queue AND lane = p_lane.lane
       AND (expires_at IS NULL OR expires_at > p_now OR flags & 4096 <> 0)
     ORDER BY priority DESC, pos LIMIT p_most FOR UPDATE SKIP LOCKED
   ) p;
   IF v_seqs IS NULL THEN RETURN '{}'; END IF;
   UPDATE live l SET state = 3, token = nextval('tokens'), lease_until = p_until, worker = p_worker, claimed_at = p_now,
-    started = p_lane.suspect OR s.n <= p_starting, flags = l.flags | v_limited
-  FROM unnest(v_seqs) WITH ORDINALITY AS s(seq, n)
-  WHERE l.state = 2 AND l.seq = s.seq;
+    started = NOT p_lane.suspect AND s.n <= p_starting, flags = l.flags | v_limited
+  FROM unnest(v_rows) WITH ORDINALITY AS s(row, n)
+  WHERE l.ctid = s.row;
   IF v_limited <> 0 THEN
     INSERT INTO slots (scope, seq, token)
     SELECT k.key, l.seq, l.token FROM unnest(p_keys) AS k(key), unnest(v_seqs) AS s(seq)

@@ -26,8 +26,9 @@ BEGIN
   v_grace := note_outage(v_now, greatest(p_outage_ms, CASE WHEN p_sent_at > 0 THEN v_now - p_sent_at END));
   SELECT s.spreaded, s.more INTO spreaded, v_spreading FROM spread(p_most) s;
   promoted := 0;
-  FOR v_queue IN SELECT DISTINCT k.queue FROM kinds k WHERE EXISTS (
-    SELECT 1 FROM live l WHERE l.state = 1 AND l.queue = k.queue AND l.due_at <= v_now)
+  -- One look a queue: the limit keeps the planner from reading all that is due.
+  FOR v_queue IN SELECT k.queue FROM (SELECT DISTINCT queue FROM kinds) k, LATERAL (
+    SELECT 1 FROM live WHERE state = 1 AND queue = k.queue AND due_at <= v_now LIMIT 1) d
   LOOP
     promoted := promoted + promote_due(v_queue, v_now, p_most - promoted);
     PERFORM wake(ARRAY[v_queue]);

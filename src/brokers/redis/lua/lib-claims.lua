@@ -296,7 +296,7 @@ local function claimFrom(queue, request, left, out)
       end
     else
       if job.suspect then left.suspects = left.suspects - 1 end
-      claim(job, score, request, job.suspect or #out < request.starting)
+      claim(job, score, request, not job.suspect and #out < request.starting)
       out[#out + 1] = packClaim(job)
       left.kinds[job.kind] = true
       if line.first < line.last or not line.complete then
