@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { MemoryBroker } from '../brokers/memory/memory.ts'
+import { NonRetryable } from '../errors/control.ts'
 import { OffstageError } from '../errors/error.ts'
 import type { LogFields, Logger } from '../runtime/logger.ts'
 import { type App, isApp, offstage } from './app.ts'
@@ -137,6 +138,73 @@ describe('jobs run', () => {
     expect(await app.workers.list()).toHaveLength(1)
   })
 
+  test('in batches, each job by its own answer', async () => {
+    const app = make()
+    const sizes: number[] = []
+    const price = app.task({
+      name: 'price',
+      input: z.number(),
+      output: z.object({ cents: z.number().transform((n) => Math.round(n)) }),
+      retry: { attempts: 1 },
+      batch: { size: 3, within: '1h' },
+      runBatch: async (items, { size }) => {
+        sizes.push(size)
+        return items.map(({ input, job }) =>
+          input < 0 ? new NonRetryable(`${job.id} is below zero`) : { cents: input * 100.4 },
+        )
+      },
+    })
+    const later = app.define({ name: 'later', output: z.string() })
+    app.implement(later, { batch: { size: 2 }, runBatch: (items) => items.map(() => 'x') })
+    await using worker = app.worker()
+    await worker.start()
+    const [one, two, three] = await price.enqueueMany([1, -2, 3])
+    expect(await one?.result()).toEqual({ cents: 100 })
+    await expect(two?.result()).rejects.toMatchObject({
+      code: 'JOB_FAILED',
+      cause: { code: 'NON_RETRYABLE', message: expect.stringContaining('is below zero') },
+    })
+    expect(await three?.result()).toEqual({ cents: 301 })
+    expect(sizes).toEqual([3])
+    expect(await (await later.enqueue()).result()).toBe('x')
+  })
+
+  test('a handler that was given up is counted, on the worker and until it ends', async () => {
+    const app = make()
+    let letGo: (() => void) | undefined
+    const deaf = app.task({
+      name: 'deaf',
+      queue: 'slow',
+      retry: { attempts: 1 },
+      run: () => new Promise<void>((resolve) => (letGo = resolve)),
+    })
+    await using worker = app.worker({ timeouts: { slow: 20 }, abandonAfter: 20 })
+    expect(worker.abandoned).toBe(0)
+    await worker.start()
+    await expect((await deaf.enqueue()).result()).rejects.toMatchObject({
+      cause: { code: 'ATTEMPT_TIMEOUT' },
+    })
+    expect(worker.abandoned).toBe(1)
+    letGo?.()
+    await vi.waitFor(() => expect(worker.abandoned).toBe(0))
+  })
+
+  test('what cannot be right is refused at the start', async () => {
+    const app = make()
+    await expect(app.worker().start()).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: expect.stringContaining('tasks is empty'),
+    })
+    app.task({ name: 'mail', run: () => 1 })
+    for (const [options, message] of [
+      [{ concurrency: -1 }, /concurrency is -1/],
+      [{ queues: ['a b'] }, /'a b'/],
+      [{ timeouts: { mail: '-1s' } }, /timeouts.mail is '-1s'/],
+    ] as const) {
+      await expect(app.worker(options).start()).rejects.toThrow(message)
+    }
+  })
+
   test('what is no middleware, and what is no task, is refused', () => {
     const app = make()
     for (const wrong of [undefined, null, {}, 'log', { enqeue: async () => undefined }, { run: true }]) {
@@ -262,9 +330,13 @@ describe('workers', () => {
     const worker = app.worker()
     await expect(worker.start()).rejects.toMatchObject({ code: 'OPTION_INVALID' })
     app.task({ name: 'mail', run: () => 1 })
+    expect(worker.ready).toBe(false)
     await worker.start()
+    expect(worker.ready).toBe(true)
     await expect(worker.start()).rejects.toMatchObject({ code: 'WORKER_STATE' })
-    await worker.stop()
+    const stopped = worker.stop()
+    expect(worker.ready).toBe(false)
+    await stopped
     await worker.stop()
     await expect(worker.start()).rejects.toMatchObject({ code: 'WORKER_STATE' })
   })

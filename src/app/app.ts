@@ -6,16 +6,25 @@ import type { Connection } from '../client/connection.ts'
 import type { JobHandle } from '../client/handle.ts'
 import { JobInspector, QueueInspector, ScheduleInspector, WorkerInspector } from '../client/inspector.ts'
 import { clientTask, type DefinedTask, type Task } from '../client/task.ts'
+import { announce } from '../task/announce.ts'
 import { type Call, isCall } from '../task/call.ts'
 import { checkKnown, invalidOption } from '../task/check.ts'
 import type { TaskContext } from '../task/context.ts'
-import { type AnyTask, type Definition, definitionOf, isTask } from '../task/definition.ts'
+import { type AnyTask, type Definition, definitionOf, isImplemented, isTask } from '../task/definition.ts'
 import type { Jsonify } from '../task/jsonify.ts'
 import type { Middleware } from '../task/middleware.ts'
-import type { DefinitionOptions, ImplementOptions, TaskOptions } from '../task/options.ts'
+import type {
+  BatchHandler,
+  DefinitionOptions,
+  ImplementOptions,
+  TaskOptions,
+  WithoutErrors,
+} from '../task/options.ts'
 import { type ErasedOptions, resolveDefinition, resolveImplementation, resolveTask } from '../task/resolve.ts'
+import { toRunnable } from '../task/runnable.ts'
 import { Background } from './background.ts'
 import { appClosed, BrokerLink } from './link.ts'
+import { Offload, type Offloaded, type OffloadOptions } from './offload.ts'
 import { type AppOptions, type AppSettings, resolveApp } from './options.ts'
 import { AppWorker, type AppWorkerOptions } from './worker.ts'
 
@@ -66,6 +75,7 @@ export class App {
   readonly #link: BrokerLink
   readonly #client: Client
   readonly #background: Background
+  readonly #offload: Offload
   readonly #middleware: Middleware[] = []
   readonly #tasks = new Map<string, Task>()
   readonly #started = new Set<AppWorker>()
@@ -88,6 +98,7 @@ export class App {
     }
     this.#client = new Client(connection)
     this.#background = new Background(settings.logger)
+    this.#offload = new Offload(settings.offload, settings.logger)
     this.jobs = new JobInspector(connection)
     this.queues = new QueueInspector(connection)
     this.workers = new WorkerInspector(connection)
@@ -95,14 +106,14 @@ export class App {
   }
 
   /**
-   * Defines a task with its handler. Types of input and result come from the schemas, else from the handler itself.
+   * Defines a task with its handler, `run` for one job at a time or `runBatch` for many. Types of input and result come from the schemas, else from the handler itself.
    * Defining a name again replaces it.
    *
    * @throws OPTION_INVALID, NAME_INVALID, DURATION_INVALID
    */
   task<Parsed = unknown, In = Parsed, Returned = unknown, Ret = Returned, Out = Ret>(
     options: TaskOptions<In, Parsed, Returned, Ret, Out>,
-  ): Task<In, Jsonify<Out>> {
+  ): Task<In, Jsonify<WithoutErrors<Out>>> {
     return this.#register(resolveTask(options as ErasedOptions, this.#settings.defaults))
   }
 
@@ -118,17 +129,20 @@ export class App {
   }
 
   /**
-   * Gives a defined task its handler, where the workers are.
+   * Gives a defined task its handler, where the workers are: a function for one job at a time, or
+   * `{ batch: { size: 100 }, runBatch(items, ctx) {…} }`.
    *
    * @throws OPTION_INVALID, DURATION_INVALID
    */
   implement<In, Out, Parsed, Returned>(
     task: DefinedTask<In, Out, Parsed, Returned>,
-    run: (input: NoInfer<Parsed>, ctx: TaskContext) => NoInfer<Returned> | Promise<NoInfer<Returned>>,
+    handler:
+      | ((input: NoInfer<Parsed>, ctx: TaskContext) => NoInfer<Returned> | Promise<NoInfer<Returned>>)
+      | BatchHandler<NoInfer<Parsed>, NoInfer<Returned>>,
     options: ImplementOptions = {},
   ): Task<In, Out> {
     if (!isTask(task)) throw invalidOption('task', task, 'a task made by app.define() is needed')
-    return this.#register(resolveImplementation(task[definitionOf], run, options))
+    return this.#register(resolveImplementation(task[definitionOf], handler, options))
   }
 
   /** Wraps both ends of every job from now on: enqueueing, and running in workers that start later. Returns the app. */
@@ -199,15 +213,27 @@ export class App {
     this.#background.add(work)
   }
 
+  /**
+   * The functions that a module exports, as calls that run in threads: for work that computes, such as an image.
+   * `app.offload<typeof import('./img.ts')>(new URL('./img.ts', import.meta.url))`. No queue: a crash loses it, and
+   * arguments and results are copied, so they have to be plain data.
+   *
+   * @throws OPTION_INVALID, DURATION_INVALID; a call rejects with what the function threw, and with APP_CLOSED,
+   * MODULE_FAILED, MODULE_INVALID, NOT_CLONEABLE, OFFLOAD_TIMEOUT, EXECUTOR_CRASHED
+   */
+  offload<M extends object>(module: string | URL, options: OffloadOptions = {}): Offloaded<M> {
+    return this.#offload.of<M>(module, options)
+  }
+
   /** The open broker, for what the app has no call for. The app closes it. */
   broker(): Promise<Broker> {
     return this.#link.broker()
   }
 
   /**
-   * Stops its workers, waits for what was given to `waitUntil` and for every enqueue under way, and closes the broker.
-   * Jobs that end and work that is waited for may enqueue to the last; later uses throw APP_CLOSED, and so do waits for
-   * results. Repeatable.
+   * Stops its workers, waits for what was given to `waitUntil`, for offloaded calls and for every enqueue under way, and
+   * closes the broker. Jobs that end and work that is waited for may enqueue to the last; later uses throw APP_CLOSED,
+   * and so do waits for results. Repeatable.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -226,6 +252,7 @@ export class App {
         this.#link.logger.error({ error: stop.reason }, 'a worker did not stop well')
     }
     await this.#background.close()
+    await this.#offload.close()
     await this.#client.close(appClosed())
     await this.#link.close()
   }
@@ -233,7 +260,7 @@ export class App {
   #register<In, Out>(definition: Definition): Task<In, Out> {
     const { name } = definition
     const known = this.#tasks.get(name)?.[definitionOf]
-    if (known !== undefined && (known.run !== undefined || definition.run === undefined)) {
+    if (known !== undefined && (isImplemented(known) || !isImplemented(definition))) {
       this.#settings.logger.info(
         { task: name },
         `task '${name}' was defined again; the new definition replaces it`,
@@ -242,6 +269,13 @@ export class App {
     const task = clientTask<In, Out>(this.#client, definition)
     Object.defineProperty(task, taskOwner, { value: this })
     this.#tasks.set(name, task as Task)
+    if (definition.run !== undefined) {
+      announce(() => ({
+        task: toRunnable(definition, this.#settings.maxPayloadBytes),
+        middleware: this.#middleware,
+        close: () => this.close(),
+      }))
+    }
     return task
   }
 }

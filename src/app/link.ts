@@ -3,6 +3,7 @@ import type { Broker } from '../broker/contract.ts'
 import { OffstageError } from '../errors/error.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { isGuest } from '../task/announce.ts'
 import { locateBroker } from './locate.ts'
 import type { AppSettings } from './options.ts'
 
@@ -11,6 +12,8 @@ export interface Substitute {
   /** Open. Whoever made it closes it. */
   readonly broker: Broker
   readonly clock: Clock
+  /** What runs in threads or processes runs here instead: a test's broker, clock and mocks are not to be had there. */
+  readonly inline: boolean
 }
 
 export class BrokerLink {
@@ -75,6 +78,13 @@ export class BrokerLink {
     try {
       const broker = await this.make()
       await broker.open()
+      if (isGuest() && !broker.capabilities.shared) {
+        await broker.close()
+        throw new OffstageError(
+          'BROKER_UNSUPPORTED',
+          `the ${broker.name} broker is not shared between threads: what is enqueued in this one would be seen by nobody`,
+        )
+      }
       return broker
     } catch (error) {
       this.#opening = undefined
@@ -85,6 +95,9 @@ export class BrokerLink {
   /** A broker as `broker()` opens it, not yet opened. Whoever asks for it closes it. */
   async make(): Promise<Broker> {
     const { broker, namespace, logger } = this.#settings
+    const handed = isGuest() ? handedBroker() : undefined
+    if (handed !== undefined)
+      return (await import('../brokers/open.ts')).openBroker(handed.url, { ...handed, logger })
     if (typeof broker === 'object') return broker
     const { url, from, baseDir } = locateBroker(broker, { env: process.env, cwd: process.cwd() })
     const { openBroker } = await import('../brokers/open.ts')
@@ -95,6 +108,25 @@ export class BrokerLink {
     else logger.info(said, `jobs are kept in the ${made.name} broker that is named by ${from}`)
     return made
   }
+}
+
+/** A broker that wins over the one that code names, for threads and processes that run handlers for this one. */
+interface Handed {
+  readonly url: string
+  readonly baseDir: string
+  readonly namespace: string
+}
+
+/** They inherit the environment, and nothing else reaches the apps in them before their modules are imported. */
+const HANDED = 'OFFSTAGE_GUEST_BROKER'
+
+export function handToGuests(broker: Handed): void {
+  process.env[HANDED] = JSON.stringify(broker)
+}
+
+function handedBroker(): Handed | undefined {
+  const { [HANDED]: handed } = process.env
+  return handed === undefined ? undefined : (JSON.parse(handed) as Handed)
 }
 
 export function appClosed(): OffstageError {

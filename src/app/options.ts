@@ -4,6 +4,7 @@ import { OffstageError } from '../errors/error.ts'
 import { defaultMaxPayloadBytes } from '../job/defaults.ts'
 import { type Logger, stderrLogger } from '../runtime/logger.ts'
 import { checkKnown, invalidOption, wholeNumber } from '../task/check.ts'
+import { type Places, type PlacesOptions, resolvePlaces } from '../task/places.ts'
 import { checkDefaults, type TaskDefaults } from '../task/resolve.ts'
 
 export interface AppOptions {
@@ -21,6 +22,8 @@ export interface AppOptions {
   maxPayloadBytes?: number | undefined
   /** For tasks that say nothing else. */
   defaults?: TaskDefaults | undefined
+  /** The threads of `app.offload`. */
+  offload?: PlacesOptions | undefined
 }
 
 export interface AppSettings {
@@ -29,6 +32,7 @@ export interface AppSettings {
   readonly logger: Logger
   readonly maxPayloadBytes: number
   readonly defaults: TaskDefaults
+  readonly offload: Places
 }
 
 const KNOWN: { readonly [K in keyof Required<AppOptions>]: true } = {
@@ -37,6 +41,7 @@ const KNOWN: { readonly [K in keyof Required<AppOptions>]: true } = {
   logger: true,
   maxPayloadBytes: true,
   defaults: true,
+  offload: true,
 }
 const CALLS: readonly (keyof Broker)[] = [
   'open',
@@ -66,6 +71,7 @@ export function resolveApp(options: AppOptions): AppSettings {
         ? defaultMaxPayloadBytes
         : wholeNumber('maxPayloadBytes', maxPayloadBytes, 1, 268_435_456),
     defaults,
+    offload: resolvePlaces('offload', options.offload),
   }
 }
 

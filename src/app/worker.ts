@@ -3,8 +3,9 @@
 // only enqueues never loads it.
 import { OffstageError } from '../errors/error.ts'
 import type { Duration } from '../runtime/durations.ts'
+import { isGuest } from '../task/announce.ts'
 import { checkKnown } from '../task/check.ts'
-import { type AnyTask, type Definition, definitionOf, isTask } from '../task/definition.ts'
+import { type AnyTask, type Definition, definitionOf, isImplemented, isTask } from '../task/definition.ts'
 import type { Middleware } from '../task/middleware.ts'
 import { toRunnable } from '../task/runnable.ts'
 import type { Worker, WorkerOptions } from '../worker/worker.ts'
@@ -41,10 +42,24 @@ const OPTIONS: { readonly [K in keyof Required<AppWorkerOptions>]: true } = {
   lease: true,
   grace: true,
   unknownAfter: true,
+  timeouts: true,
   abandonAfter: true,
   prefetch: true,
   pollInterval: true,
   maintain: true,
+  keeper: true,
+  warnBlock: true,
+  maxBlock: true,
+  exitOnBlock: true,
+  threads: true,
+  processes: true,
+}
+
+const machines = new WeakMap<AppWorker, Worker>()
+
+/** For `offstage/testing`: the machinery of a worker that has been started. */
+export function machineOf(worker: AppWorker): Worker | undefined {
+  return machines.get(worker)
 }
 
 /** Runs jobs in this process from `start()` to `stop()`. */
@@ -66,13 +81,24 @@ export class AppWorker {
     return this.#worker?.id
   }
 
+  /** True from the end of `start()` until `stop()` is called: it claims jobs. */
+  get ready(): boolean {
+    return this.#state === 'running'
+  }
+
   /** How many attempts run now. */
   get active(): number {
     return this.#worker?.active ?? 0
   }
 
+  /** How many handlers still run though their attempts were given up. */
+  get abandoned(): number {
+    return this.#worker?.abandoned ?? 0
+  }
+
   /**
    * Opens the broker and begins to work; keeps the process alive until it is stopped. May be repeated after a rejection.
+   * Does nothing in a thread or process that runs attempts of another worker: it imports modules, and may come by here.
    *
    * @throws APP_CLOSED, WORKER_STATE when it was started before, TASK_DUPLICATE, TASK_NOT_IMPLEMENTED, OPTION_INVALID, BROKER_*,
    * STORE_*
@@ -83,6 +109,10 @@ export class AppWorker {
         'WORKER_STATE',
         'the worker was started before; make a new one with app.worker()',
       )
+    }
+    if (isGuest()) {
+      this.#context.link.logger.debug('no worker starts where attempts of another worker run')
+      return
     }
     this.#context.onStart(this)
     this.#state = 'starting'
@@ -120,12 +150,17 @@ export class AppWorker {
   async #start(): Promise<void> {
     const { link, middleware, maxPayloadBytes } = this.#context
     const { tasks: list, ...options } = this.#options
-    const tasks = this.#tasks(list).map((definition) => toRunnable(definition, maxPayloadBytes))
+    const here = link.substitute?.inline === true ? { remote: undefined } : {}
+    const tasks = this.#tasks(list).map((definition) => ({
+      ...toRunnable(definition, maxPayloadBytes),
+      ...here,
+    }))
     const broker = await link.broker()
     const { Worker: Machinery } = await import('../worker/worker.ts')
     if (this.#state !== 'starting') return
     const { clock, logger } = link
     this.#worker = new Machinery({ broker, tasks, middleware, logger, clock, options })
+    machines.set(this, this.#worker)
     await this.#worker.start()
     if (this.#state === 'starting') this.#state = 'running'
   }
@@ -133,14 +168,14 @@ export class AppWorker {
   #tasks(list: TaskList | undefined): readonly Definition[] {
     if (list !== undefined) return this.#named(list)
     const all = this.#context.definitions()
-    const missing = all.filter(({ run }) => run === undefined).map(({ name }) => name)
+    const missing = all.filter((one) => !isImplemented(one)).map(({ name }) => name)
     if (missing.length > 0) {
       this.#context.link.logger.warn(
         { tasks: missing },
         'some tasks are defined but not implemented here; their jobs are left to other workers',
       )
     }
-    return all.filter(({ run }) => run !== undefined)
+    return all.filter(isImplemented)
   }
 
   /** The tasks of a list, one a name: a definition makes room for its implementation, and nothing else for anything. */
@@ -156,8 +191,8 @@ export class AppWorker {
       }
       const definition = one[definitionOf]
       const known = found.get(definition.name)
-      if (known === definition || (known !== undefined && definition.run === undefined)) continue
-      if (known?.run !== undefined) {
+      if (known === definition || (known !== undefined && !isImplemented(definition))) continue
+      if (known !== undefined && isImplemented(known)) {
         throw new OffstageError(
           'TASK_DUPLICATE',
           `two tasks are named '${definition.name}': names are unique within an app`,

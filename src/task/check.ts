@@ -8,6 +8,29 @@ export function invalidOption(path: string, value: unknown, rule: string): Offst
   return new OffstageError('OPTION_INVALID', `${path} is ${show(value)}; ${rule}`, { details: { path } })
 }
 
+/** The same for what may be a secret: of the value only its kind and its size are said. */
+export function invalidSecret(path: string, value: unknown, rule: string): OffstageError {
+  const what = typeof value === 'string' ? `a string of ${Buffer.byteLength(value)} bytes` : kindOf(value)
+  return new OffstageError('OPTION_INVALID', `${path} is ${what}; ${rule}`, { details: { path } })
+}
+
+function kindOf(value: unknown): string {
+  const plain = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'symbol'
+  return plain ? `a ${typeof value}` : show(value)
+}
+
+/**
+ * @param where as for `checkKnown`
+ * @throws OPTION_INVALID
+ */
+export function checkObject(where: string, options: unknown): asserts options is object {
+  // What has its properties elsewhere, a Map or a promise, would look like no options at all.
+  const none = options instanceof Map || options instanceof Set || isThenable(options)
+  if (typeof options !== 'object' || options === null || Array.isArray(options) || none) {
+    throw new OffstageError('OPTION_INVALID', `${where}: ${show(options)} is no object of options`)
+  }
+}
+
 /**
  * Refuses what is no object, and options that nobody knows, naming the closest known one.
  *
@@ -15,11 +38,7 @@ export function invalidOption(path: string, value: unknown, rule: string): Offst
  * @throws OPTION_INVALID
  */
 export function checkKnown(where: string, options: unknown, known: readonly string[]): void {
-  // What has its properties elsewhere, a Map or a promise, would look like no options at all.
-  const none = options instanceof Map || options instanceof Set || isThenable(options)
-  if (typeof options !== 'object' || options === null || Array.isArray(options) || none) {
-    throw new OffstageError('OPTION_INVALID', `${where}: ${show(options)} is no object of options`)
-  }
+  checkObject(where, options)
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue
     const near = closest(key, known)
@@ -52,6 +71,17 @@ export function boundedMs(path: string, value: Duration, minMs: number): number 
   const ms = durationMs(value, path)
   if (ms >= minMs) return ms
   throw invalidOption(path, value, `it is at least ${minMs} ms`)
+}
+
+/**
+ * A module as a thread or process can import it.
+ *
+ * @throws OPTION_INVALID
+ */
+export function fileUrl(path: string, value: unknown): string {
+  const text = value instanceof URL ? value.href : value
+  if (typeof text === 'string' && /^file:\/\/\//.test(text) && URL.canParse(text)) return new URL(text).href
+  throw invalidOption(path, text, 'a file: URL is needed, as import.meta.url is')
 }
 
 /** The known name that begins with it, else the one that is a few letters away. */

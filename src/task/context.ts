@@ -31,6 +31,25 @@ export interface TaskContext {
   readonly clock: Clock
 }
 
+/** One job of a batch: its input, and what its handler would be given if it ran alone. */
+export interface BatchItem<Parsed = unknown> extends TaskContext {
+  readonly input: Parsed
+  /**
+   * Aborted where this job's own attempt should stop. The others go on; what is answered for it may be anything, and counts
+   * only if the answer comes before the attempt is given up.
+   */
+  readonly signal: AbortSignal
+}
+
+/** What a handler of batches is given beside the items. */
+export interface BatchContext {
+  /** Aborted once the signal of every item is: nothing that the handler does is waited for any longer. */
+  readonly signal: AbortSignal
+  /** How many items there are. */
+  readonly size: number
+  readonly clock: Clock
+}
+
 export interface JobInfo {
   readonly id: string
   readonly task: string

@@ -1,11 +1,19 @@
 // A task as the library keeps it: resolved, checked, its types erased. Pure data and functions; nothing here does I/O.
 import type { Limit } from '../broker/records.ts'
 import type { Retention, RetryPolicy } from '../job/record.ts'
+import type { Batching } from './batch.ts'
 import type { TaskContext } from './context.ts'
 import type { SearchFields } from './options.ts'
 import type { Validate } from './schema.ts'
 
 export type Handler = (input: unknown, ctx: TaskContext) => unknown
+
+/** The handler runs in a thread or process that imports the module of the task. */
+export interface Remote {
+  readonly runIn: 'thread' | 'process'
+  /** A file: URL. */
+  readonly module: string
+}
 
 export interface Definition {
   readonly name: string
@@ -27,8 +35,15 @@ export interface Definition {
   readonly uniqueOnConflict: 'keep' | 'replace'
   readonly search: ((input: unknown) => SearchFields) | undefined
   readonly store: 'input' | 'parsed'
-  /** Absent where the task was defined and not (yet) implemented in this process. */
+  /** This or `batch`. Both are absent where the task was defined and not (yet) implemented in this process. */
   readonly run: Handler | undefined
+  /** Absent where the handler runs in the worker itself. */
+  readonly remote: Remote | undefined
+  readonly batch: Batching | undefined
+}
+
+export function isImplemented({ run, batch }: Definition): boolean {
+  return run !== undefined || batch !== undefined
 }
 
 /** Where a task object carries its definition. Known by its text, so that a second copy of the library finds it too. */

@@ -1,7 +1,7 @@
 // The options of a job and of a task as users write them. Resolved and checked in `resolve.ts`.
 import type { Transaction } from '../broker/transactions/shapes.ts'
 import type { Duration } from '../runtime/durations.ts'
-import type { TaskContext } from './context.ts'
+import type { BatchContext, BatchItem, TaskContext } from './context.ts'
 import type { Schema } from './schema.ts'
 
 /** Options of one enqueued job. They win over those of its task. */
@@ -137,14 +137,75 @@ export type Run<Parsed, Returned, Ret> = [unknown] extends [Returned]
   ? (input: Parsed, ctx: TaskContext) => Ret | Promise<Ret>
   : (input: Parsed, ctx: TaskContext) => NoInfer<Returned> | Promise<NoInfer<Returned>>
 
-/** A task whole: what producers need, and the handler. */
-export interface TaskOptions<In, Parsed, Returned, Ret, Out>
-  extends DefinitionOptions<In, Parsed, Returned, Out> {
-  run: Run<Parsed, Returned, Ret>
+/** Where the handler of a task runs. */
+export interface RunInOptions {
+  /**
+   * `inline` (default): on the worker's own event loop. `thread`: in a thread of a pool, for work that computes.
+   * `process`: in a child process, for work that may crash its process. Both need `module`.
+   */
+  runIn?: 'inline' | 'thread' | 'process' | undefined
+  /**
+   * The module that defines the task, as `import.meta.url`: the thread or process imports it, and with it all that it
+   * imports. Keep it apart from the module that starts workers or servers.
+   */
+  module?: string | URL | undefined
 }
 
+export interface BatchOptions {
+  /** The most jobs in a batch, 1 to 10,000. Each takes one of the worker's places, so `concurrency` bounds it too. */
+  size: number
+  /** How long the first job of a batch waits for others, 0 to 1 h. Default 50 ms. */
+  within?: Duration | undefined
+}
+
+/** A result for each item, in order, or an error: any `Error`, also `NonRetryable`, `RetryAfter` and `Snooze`. */
+export type BatchAnswers<Ret> = readonly (Ret | Error)[]
+
+/** A handler of many jobs at once: each of them succeeds or fails by its own answer. */
+export type RunBatch<Parsed, Returned, Ret> = [unknown] extends [Returned]
+  ? (items: readonly BatchItem<Parsed>[], ctx: BatchContext) => BatchAnswers<Ret> | Promise<BatchAnswers<Ret>>
+  : (
+      items: readonly BatchItem<Parsed>[],
+      ctx: BatchContext,
+    ) => BatchAnswers<NoInfer<Returned>> | Promise<BatchAnswers<NoInfer<Returned>>>
+
+/** One job at a time. */
+export interface RunsEach<Parsed, Returned, Ret> {
+  run: Run<Parsed, Returned, Ret>
+  batch?: undefined
+  runBatch?: undefined
+}
+
+/** Many jobs at once. */
+export interface RunsBatches<Parsed, Returned, Ret> {
+  run?: undefined
+  batch: BatchOptions
+  /**
+   * Called with up to `batch.size` jobs that came together. Answers a result or an error for each, in order; what it throws
+   * fails all of them.
+   */
+  runBatch: RunBatch<Parsed, Returned, Ret>
+}
+
+/** A handler of batches by itself, for `implement`. */
+export interface BatchHandler<Parsed, Returned> {
+  batch: BatchOptions
+  runBatch(
+    items: readonly BatchItem<Parsed>[],
+    ctx: BatchContext,
+  ): BatchAnswers<Returned> | Promise<BatchAnswers<Returned>>
+}
+
+/** Results without the errors that a handler of batches answers beside them. */
+export type WithoutErrors<Ret> = Ret extends Error ? ('stack' extends keyof Ret ? never : Ret) : Ret
+
+/** A task whole: what producers need, and the handler, of one job or of many. */
+export type TaskOptions<In, Parsed, Returned, Ret, Out> = DefinitionOptions<In, Parsed, Returned, Out> &
+  RunInOptions &
+  (RunsEach<Parsed, Returned, Ret> | RunsBatches<Parsed, Returned, Ret>)
+
 /** What `implement` adds to a definition; it wins over what stands there. */
-export interface ImplementOptions {
+export interface ImplementOptions extends RunInOptions {
   timeout?: Duration | undefined
   limit?: LimitOptions | undefined
 }

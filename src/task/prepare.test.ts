@@ -245,8 +245,14 @@ describe('bad options of a job', () => {
     [{ tags: 'x' }, 'OPTION_INVALID', "tags is 'x'; an array of strings"],
     [{ tags: Array.from({ length: 17 }, String) }, 'OPTION_INVALID', 'at most 16, not 17'],
     [{ tags: ['a', ''] }, 'ID_INVALID', "tags[1] is ''"],
-    [{ headers: { a: 1 } }, 'OPTION_INVALID', 'headers.a is 1; a string'],
-    [{ headers: { a: 'x'.repeat(4_097) } }, 'OPTION_INVALID', 'at most 4096 bytes'],
+    [{ headers: { a: 1 } }, 'OPTION_INVALID', 'headers.a is a number; a string'],
+    // A header may be a credential: what it says is not repeated.
+    [
+      { headers: { a: 'x'.repeat(4_097) } },
+      'OPTION_INVALID',
+      'headers.a is a string of 4097 bytes; a string of at most',
+    ],
+    [{ headers: 'bearer x' }, 'OPTION_INVALID', 'headers is a string of 8 bytes; an object'],
     [{ headers: { 'a\n': 'x' } }, 'OPTION_INVALID', 'a name has 1 to 128 plain characters'],
     [{ headers: ['x'] }, 'OPTION_INVALID', 'headers is an array'],
     [{ headers: new Headers({ a: 'x' }) }, 'OPTION_INVALID', 'an object of strings is needed'],

@@ -8,7 +8,7 @@ import { checkKey, checkName, newId } from '../job/ids.ts'
 import { checkJson, isPlain } from '../job/json.ts'
 import type { JobSpec, Payload, UniqueKey } from '../job/record.ts'
 import { durationMs } from '../runtime/durations.ts'
-import { boundedMs, checkKnown, invalidOption } from './check.ts'
+import { boundedMs, checkKnown, invalidOption, invalidSecret } from './check.ts'
 import type { Definition } from './definition.ts'
 import type { JobOptions } from './options.ts'
 import { checkMaxCrashes, checkPriority, resolveRetention, resolveRetry } from './resolve.ts'
@@ -180,7 +180,7 @@ function addHeaders(draft: Draft, headers: { readonly [name: string]: string }):
     const value: unknown = headers[name]
     if (!HEADER_NAME.test(name)) throw invalidOption('headers', name, 'a name has 1 to 128 plain characters')
     if (typeof value !== 'string' || Buffer.byteLength(value) > bounds.header) {
-      throw invalidOption(`headers.${name}`, value, `a string of at most ${bounds.header} bytes is needed`)
+      throw invalidSecret(`headers.${name}`, value, `a string of at most ${bounds.header} bytes is needed`)
     }
   }
   if (names.length > 0) draft.headers = { ...headers }
@@ -230,7 +230,7 @@ function uniqueKey(definition: Definition, key: string): UniqueKey {
 function fieldsOf(path: string, fields: unknown, max: number): readonly string[] {
   // A Map or a `Headers` has no properties of its own, and would be lost without a word.
   if (typeof fields !== 'object' || fields === null || !isPlain(fields)) {
-    throw invalidOption(path, fields, 'an object of strings is needed')
+    throw invalidSecret(path, fields, 'an object of strings is needed')
   }
   const names = Object.keys(fields)
   if (names.length <= max) return names

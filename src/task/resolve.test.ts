@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { defaultRetention, defaultRetry } from '../job/defaults.ts'
+import { isImplemented } from './definition.ts'
 import {
   checkDefaults,
   type ErasedOptions,
@@ -49,6 +50,68 @@ test('options are resolved to milliseconds and rates', () => {
 test('a base above the default maximum raises the maximum, and the other way round', () => {
   expect(resolve({ retry: { base: '1h' } }).retry).toMatchObject({ baseMs: 3_600_000, maxMs: 3_600_000 })
   expect(resolve({ retry: { max: '1s' } }).retry).toMatchObject({ baseMs: 1_000, maxMs: 1_000 })
+})
+
+describe('a task of batches', () => {
+  const runBatch = (): unknown[] => []
+  const given = (options: object): ReturnType<typeof resolveTask> =>
+    resolveTask({ name: 'mail', ...options } as ErasedOptions, {})
+
+  test('has its size, its time and its handler', () => {
+    expect(given({ batch: { size: 100, within: '1s' }, runBatch })).toMatchObject({
+      run: undefined,
+      batch: { size: 100, withinMs: 1_000, run: runBatch },
+    })
+    expect(given({ batch: { size: 1 }, runBatch }).batch).toMatchObject({ withinMs: 50 })
+    expect(given({ batch: { size: 1, within: 0 }, runBatch }).batch).toMatchObject({ withinMs: 0 })
+    expect(resolve({}).batch).toBeUndefined()
+  })
+
+  test('may be an implementation', () => {
+    const definition = resolveDefinition({ name: 'mail' }, {})
+    expect(isImplemented(definition)).toBe(false)
+    const done = resolveImplementation(definition, { batch: { size: 5 }, runBatch }, { timeout: '2s' })
+    expect(done).toMatchObject({ run: undefined, batch: { size: 5, run: runBatch }, timeoutMs: 2_000 })
+    expect(isImplemented(done)).toBe(true)
+    expect(resolveImplementation(done, run, {})).toMatchObject({ run, batch: undefined })
+  })
+
+  test.each([
+    [{}, "run of task 'mail' is no function"],
+    [{ run, batch: { size: 5 } }, "run of task 'mail' stands beside batch or runBatch"],
+    [{ run, runBatch }, "run of task 'mail' stands beside batch or runBatch"],
+    [{ runBatch }, "batch of task 'mail' is missing; runBatch needs batch: { size }"],
+    [{ batch: { size: 5 } }, "runBatch of task 'mail' is no function"],
+    [{ batch: { size: 5 }, runBatch: 'x' }, "runBatch of task 'mail' is no function"],
+    [{ batch: 5, runBatch }, "batch of task 'mail': 5 is no object of options"],
+    [{ batch: {}, runBatch }, "batch.size of task 'mail' is undefined; a whole number from 1 to 10,000"],
+    [{ batch: { size: 0 }, runBatch }, "batch.size of task 'mail' is 0"],
+    [{ batch: { size: 10_001 }, runBatch }, "batch.size of task 'mail' is 10001"],
+    [
+      { batch: { size: 5, within: '2h' }, runBatch },
+      "batch.within of task 'mail' is '2h'; it is at most 1 h",
+    ],
+    [{ batch: { size: 5, withing: 1 }, runBatch }, "did you mean 'within'?"],
+  ])('%o is refused', (options, message) => {
+    expect(() => given(options)).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID', message: expect.stringContaining(message) }),
+    )
+  })
+
+  test.each([
+    [{}, "batch of task 'mail' is missing"],
+    [{ runBatch }, "batch of task 'mail' is missing"],
+    [{ batch: { size: 5 } }, "runBatch of task 'mail' is no function"],
+    [{ run, batch: { size: 5 }, runBatch }, "the handler of task 'mail': there is no option 'run'"],
+    [[], "the handler of task 'mail': an array is no object"],
+    [null, "run of task 'mail' is no function"],
+  ])('%o is no implementation', (handler, message) => {
+    const implement = (): unknown =>
+      resolveImplementation(resolveDefinition({ name: 'mail' }, {}), handler, {})
+    expect(implement).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID', message: expect.stringContaining(message) }),
+    )
+  })
 })
 
 test("the app's defaults stand below the task's own options", () => {

@@ -13,15 +13,18 @@ import { checkName } from '../job/ids.ts'
 import { parseRate } from '../job/rates.ts'
 import type { Retention, RetryPolicy } from '../job/record.ts'
 import { type Duration, durationMs } from '../runtime/durations.ts'
-import { boundedMs, checkKnown, choice, invalidOption, wholeNumber } from './check.ts'
-import type { Definition, Handler } from './definition.ts'
+import type { Batching } from './batch.ts'
+import { boundedMs, checkKnown, choice, fileUrl, invalidOption, wholeNumber } from './check.ts'
+import type { Definition, Handler, Remote } from './definition.ts'
 import type {
+  BatchOptions,
   DefinitionOptions,
   ImplementOptions,
   LimitOptions,
   PartitionOptions,
   RetentionOptions,
   RetryOptions,
+  RunInOptions,
   UniqueOptions,
 } from './options.ts'
 import { validator } from './schema.ts'
@@ -29,7 +32,12 @@ import { validator } from './schema.ts'
 type AnyDefinition = DefinitionOptions<unknown, unknown, unknown, unknown>
 
 /** The options with their types erased: any of them may be anything. */
-export type ErasedOptions = AnyDefinition & { run?: unknown }
+export type ErasedOptions = AnyDefinition &
+  RunInOptions & { run?: unknown; batch?: unknown; runBatch?: unknown }
+
+/** What comes from one burst comes within a few milliseconds; a person does not notice that long. */
+const BATCH_WITHIN_MS = 50
+const HOUR_MS = 3_600_000
 
 /** What an app sets for tasks that say nothing else. */
 export interface TaskDefaults {
@@ -59,6 +67,7 @@ const DEFINITION_OPTIONS: { readonly [K in keyof Required<AnyDefinition>]: true 
   store: true,
 }
 const DEFINITION = Object.keys(DEFINITION_OPTIONS)
+const RUN_IN: readonly (keyof RunInOptions)[] = ['runIn', 'module']
 const DEFAULTS: { readonly [K in keyof Required<TaskDefaults>]: true } = {
   queue: true,
   priority: true,
@@ -113,6 +122,8 @@ export function resolveDefinition(options: ErasedOptions, defaults: TaskDefaults
     search: optionalFunction(`search${of}`, options.search),
     store,
     run: undefined,
+    batch: undefined,
+    remote: undefined,
   }
 }
 
@@ -122,28 +133,55 @@ export function resolveDefinition(options: ErasedOptions, defaults: TaskDefaults
  * @throws OPTION_INVALID, NAME_INVALID, DURATION_INVALID
  */
 export function resolveTask(options: ErasedOptions, defaults: TaskDefaults): Definition {
-  checkKnown('app.task', options, [...DEFINITION, 'run'])
-  const { run, ...definition } = options
-  return { ...resolveDefinition(definition, defaults), run: checkHandler(run, options.name) }
+  checkKnown('app.task', options, [...DEFINITION, 'run', 'batch', 'runBatch', ...RUN_IN])
+  const { run, batch, runBatch, runIn, module, ...definition } = options
+  const of = ` of task '${options.name}'`
+  const resolved = resolveDefinition(definition, defaults)
+  return { ...resolved, ...resolveWork({ run, batch, runBatch }, { runIn, module }, of) }
 }
 
 /**
+ * @param handler a function, or `{ batch, runBatch }`
  * @throws OPTION_INVALID, DURATION_INVALID
  */
 export function resolveImplementation(
   definition: Definition,
-  run: unknown,
+  handler: unknown,
   options: ImplementOptions,
 ): Definition {
   const of = ` of task '${definition.name}'`
-  checkKnown(`implement${of}`, options, ['timeout', 'limit'])
+  checkKnown(`implement${of}`, options, ['timeout', 'limit', ...RUN_IN])
   return {
     ...definition,
     timeoutMs:
       options.timeout === undefined ? definition.timeoutMs : boundedMs(`timeout${of}`, options.timeout, 1),
     limit: options.limit === undefined ? definition.limit : resolveLimit('limit', options.limit, of),
-    run: checkHandler(run, definition.name),
+    ...resolveWork(isBatchHandler(handler) ? batchHandler(handler, of) : { run: handler }, options, of),
   }
+}
+
+/** The handler and where it runs. */
+function resolveWork(
+  handler: GivenHandler,
+  where: RunInOptions,
+  of: string,
+): Pick<Definition, 'run' | 'batch' | 'remote'> {
+  const remote = resolveRemote(where, of)
+  const resolved = resolveHandler(handler, of)
+  if (remote === undefined || resolved.batch === undefined) return { ...resolved, remote }
+  throw invalidHandler('runIn', `runIn${of} is '${remote.runIn}'; a handler of batches runs inline`)
+}
+
+function resolveRemote({ runIn, module }: RunInOptions, of: string): Remote | undefined {
+  const chosen = choice(`runIn${of}`, runIn ?? 'inline', ['inline', 'thread', 'process'])
+  const url = module === undefined ? undefined : fileUrl(`module${of}`, module)
+  if (chosen === 'inline') return undefined
+  if (url !== undefined) return { runIn: chosen, module: url }
+  throw new OffstageError(
+    'OPTION_INVALID',
+    `module${of} is missing: a ${chosen} has to know what to import; give module: import.meta.url`,
+    { details: { path: 'module' } },
+  )
 }
 
 /** `of` ends the path in messages: ` of task 'mail'`, or nothing where the user is at the job itself. */
@@ -245,9 +283,53 @@ function optionalFunction<F extends (...args: never) => unknown>(
   throw invalidOption(path, value, 'a function of the parsed input is needed')
 }
 
-function checkHandler(run: unknown, name: string): Handler {
-  if (typeof run === 'function') return run as Handler
-  throw new OffstageError('OPTION_INVALID', `run of task '${name}' is no function`, {
-    details: { path: 'run' },
-  })
+interface GivenHandler {
+  readonly run?: unknown
+  readonly batch?: unknown
+  readonly runBatch?: unknown
+}
+
+/** Either `run`, or `batch` and `runBatch`. */
+function resolveHandler(given: GivenHandler, of: string): Pick<Definition, 'run' | 'batch'> {
+  const { run, batch, runBatch } = given
+  if (batch === undefined && runBatch === undefined) {
+    return { run: checkFunction('run', run, of) as Handler, batch: undefined }
+  }
+  if (run !== undefined)
+    throw invalidHandler('run', `run${of} stands beside batch or runBatch; give one of both`)
+  if (batch === undefined || batch === null) {
+    throw invalidHandler('batch', `batch${of} is missing; runBatch needs batch: { size }`)
+  }
+  checkKnown(`batch${of}`, batch, ['size', 'within'])
+  const { size, within } = batch as Partial<BatchOptions>
+  const withinMs = within === undefined ? BATCH_WITHIN_MS : durationMs(within, `batch.within${of}`)
+  if (withinMs > HOUR_MS) throw invalidOption(`batch.within${of}`, within, 'it is at most 1 h')
+  return {
+    run: undefined,
+    batch: {
+      size: wholeNumber(`batch.size${of}`, size, 1, 10_000),
+      withinMs,
+      run: checkFunction('runBatch', runBatch, of) as Batching['run'],
+    },
+  }
+}
+
+function isBatchHandler(handler: unknown): handler is object {
+  return typeof handler === 'object' && handler !== null
+}
+
+function batchHandler(handler: object, of: string): GivenHandler {
+  checkKnown(`the handler${of}`, handler, ['batch', 'runBatch'])
+  const { batch, runBatch } = handler as GivenHandler
+  // Missing is not the same as not wanted: an empty object is no handler.
+  return { batch: batch ?? null, runBatch }
+}
+
+function checkFunction(path: string, value: unknown, of: string): unknown {
+  if (typeof value === 'function') return value
+  throw invalidHandler(path, `${path}${of} is no function`)
+}
+
+function invalidHandler(path: string, message: string): OffstageError {
+  return new OffstageError('OPTION_INVALID', message, { details: { path } })
 }

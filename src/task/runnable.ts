@@ -5,8 +5,9 @@ import { OffstageError } from '../errors/error.ts'
 import { decodeJson } from '../job/codec.ts'
 import { checkSerialisable } from '../job/json.ts'
 import type { Payload, RetryPolicy } from '../job/record.ts'
+import type { Batching } from './batch.ts'
 import type { TaskContext } from './context.ts'
-import type { Definition } from './definition.ts'
+import { type Definition, isImplemented, type Remote } from './definition.ts'
 import { encodeText } from './prepare.ts'
 
 export interface RunnableTask {
@@ -15,6 +16,8 @@ export interface RunnableTask {
   readonly retry: RetryPolicy
   /** Aborts the context's signal that long after the start; absent means never. */
   readonly timeoutMs?: number | undefined
+  /** Absent means the default of several. */
+  readonly maxCrashes?: number | undefined
   /** For the task, across all workers. */
   readonly limit?: Limit | undefined
   /** For each partition of the task's queue. */
@@ -30,15 +33,20 @@ export interface RunnableTask {
    * @throws OUTPUT_INVALID, NOT_JSON, PAYLOAD_TOO_LARGE: they end the job
    */
   writeOutput(value: unknown): Payload | Promise<Payload>
-  run(input: unknown, ctx: TaskContext): unknown
+  /** This or `batch`. */
+  run?: ((input: unknown, ctx: TaskContext) => unknown) | undefined
+  readonly batch?: Batching | undefined
+  /** All three are done in a thread or process, by the definition that is made there. */
+  readonly remote?: Remote | undefined
 }
 
 /**
  * @throws TASK_NOT_IMPLEMENTED for a definition without a handler
  */
 export function toRunnable(definition: Definition, maxPayloadBytes: number): RunnableTask {
-  const { name, queue, retry, timeoutMs, limit, partitionLimit, parseInput, parseOutput, run } = definition
-  if (run === undefined) {
+  const { name, queue, retry, timeoutMs, maxCrashes, limit, partitionLimit, parseInput, parseOutput } =
+    definition
+  if (!isImplemented(definition)) {
     throw new OffstageError(
       'TASK_NOT_IMPLEMENTED',
       `task '${name}' was defined but not implemented in this process; import the module that calls implement()`,
@@ -55,6 +63,7 @@ export function toRunnable(definition: Definition, maxPayloadBytes: number): Run
     queue,
     retry,
     timeoutMs,
+    maxCrashes,
     limit,
     partitionLimit,
     readInput: (payload) => {
@@ -65,6 +74,8 @@ export function toRunnable(definition: Definition, maxPayloadBytes: number): Run
       const parsed = parseOutput === undefined ? value : parseOutput(value)
       return parsed instanceof Promise ? parsed.then(write) : write(parsed)
     },
-    run,
+    run: definition.run,
+    batch: definition.batch,
+    remote: definition.remote,
   }
 }
