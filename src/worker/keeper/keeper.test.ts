@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { deferred, task, turns, WorkerKit } from '../../test/support/worker-kit.ts'
-import type { HeldLease, SettleRequest } from '../broker/message.ts'
-import { codeOf } from '../errors/error.ts'
-import { subscribe } from '../runtime/channels.ts'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { deferred, task, turns, WorkerKit } from '../../../test/support/worker-kit.ts'
+import type { HeldLease, SettleRequest } from '../../broker/message.ts'
+import { codeOf } from '../../errors/error.ts'
+import { subscribe } from '../../runtime/channels.ts'
 
 let kit: WorkerKit
 
@@ -63,6 +63,41 @@ describe('leases', () => {
     expect(calls).toBeGreaterThan(10)
   })
 
+  test.each([
+    [
+      'its shard is away',
+      (args: readonly unknown[]) => Promise.resolve((args[0] as HeldLease[]).map(() => 'away')),
+    ],
+    ['the broker fails', () => Promise.reject(new Error('cut'))],
+  ])(
+    'a cancel that a hint told of is heard within a second once %s no more, whatever the lease',
+    async (_, fail) => {
+      const id = await kit.enqueue()
+      let cancelled = false
+      const run = task((__, { signal }) => {
+        return new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            cancelled = true
+            resolve(null)
+          })
+        })
+      })
+      await kit.started([run], { lease: '60s' })
+      await kit.until(async () => (await kit.job(id)).state === 'active')
+      await turns()
+      kit.break('extend', fail)
+      // The longest back-off that there may be.
+      const random = vi.spyOn(Math, 'random').mockReturnValue(0.99)
+      onTestFinished(() => random.mockRestore())
+      await kit.memory.cancel({ ids: [id] })
+      await kit.pass(15_000)
+      expect(cancelled).toBe(false)
+      kit.break('extend', () => undefined)
+      await kit.pass(1_300)
+      expect(cancelled).toBe(true)
+    },
+  )
+
   test('the loss of a lease is said once, however long its handler goes on', async () => {
     const id = await kit.enqueue()
     let told = 0
@@ -112,6 +147,29 @@ describe('leases', () => {
     expect(tokens[1]).toBeGreaterThan(tokens[0] as number)
   })
 
+  test('a cancel is heard at once also where the hint of work came while the claim was under way that took all slots', async () => {
+    const first = await kit.enqueue()
+    const gate = deferred()
+    kit.break('reserve', async (_, through) => {
+      const reserved = await through()
+      await gate.promise
+      return reserved
+    })
+    const signals: AbortSignal[] = []
+    const endless = task((_, { signal }) => {
+      signals.push(signal)
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    })
+    await kit.started([endless], { concurrency: 1, lease: '60s' })
+    await kit.until(async () => (await kit.job(first)).state === 'active')
+    await kit.enqueue()
+    await turns()
+    gate.resolve()
+    await kit.until(() => signals.length === 1)
+    await kit.memory.cancel({ ids: [first] })
+    expect(await kit.until(() => signals[0]?.aborted === true)).toBeLessThan(1_000)
+  })
+
   test('prefetched jobs that were lost are dropped unrun, cancelled ones are settled unrun', async () => {
     const gate = deferred()
     const ran: string[] = []
@@ -121,19 +179,23 @@ describe('leases', () => {
     }
     await kit.started([task(run), task(() => gate.promise, { name: 'hold' })], {
       concurrency: 1,
-      lease: '600ms',
+      lease: '200ms',
     })
     for (let i = 0; i < 5; i += 1) await kit.enqueue()
     await kit.until(() => ran.length === 5)
-    const hold = await kit.enqueue({ task: 'hold' })
-    const [lost, cancelled] = [await kit.enqueue(), await kit.enqueue()]
+    // At once, so that they are claimed together: nothing is claimed beyond a slot that is held by a long attempt.
+    const [hold, lost, cancelled] = await Promise.all([
+      kit.enqueue({ task: 'hold' }),
+      kit.enqueue(),
+      kit.enqueue(),
+    ])
     await kit.until(async () => (await kit.job(cancelled)).state === 'active')
     kit.break('extend', async (args, through) => {
       const answers = (await through()) as string[]
       return (args[0] as HeldLease[]).map(({ id }, i) => (id === lost ? 'lost' : answers[i]))
     })
     await kit.memory.cancel({ ids: [cancelled] })
-    await kit.until(async () => (await kit.job(cancelled)).state === 'cancelled', 400)
+    await kit.until(async () => (await kit.job(cancelled)).state === 'cancelled', 90)
     gate.resolve()
     await kit.until(async () => (await kit.job(hold)).state === 'succeeded')
     await kit.pass(100)
