@@ -2,6 +2,7 @@
 // crashes), and no neighbour suffers. A job that had started when its holder was lost is suspect; a process holds at
 // most one suspect at a time, with its start recorded first; only a suspect's death raises its count.
 import assert from 'node:assert/strict'
+import type { LeaseRef } from '../broker/message.ts'
 import type { LawContext } from './context.ts'
 import {
   failed,
@@ -79,12 +80,16 @@ export const boundedCrashes: Law = {
         await context.enqueue(...specs(100, 'job'))
         for (let death = 0; death < 4; death += 1) {
           // A worker that dies by job-0 and had started the next two as well.
-          await context.reserve({
+          const { jobs } = await context.reserve({
             max: 100,
             starting: 3,
             suspects: death === 0 ? 0 : 1,
             leaseMs: SHORT_LEASE_MS,
           })
+          await recordStarts(
+            context,
+            jobs.filter(({ suspect }) => suspect),
+          )
           await context.loseLease(SHORT_LEASE_MS)
         }
         await context.expect('failed', 'job-0', 'crashes-exhausted')
@@ -122,12 +127,18 @@ export const boundedCrashes: Law = {
       },
     },
     {
-      name: 'the start of a suspect is recorded by its claim, whatever the worker says',
+      name: 'a suspect counts as started once its worker says so, and not by its claim: until then its death is not its own',
       async run(context) {
         await context.enqueue(spec({ id: 'job' }))
         await die(context)
-        const job = await context.claim({ starting: 0, leaseMs: SHORT_LEASE_MS })
-        assert.equal(job.suspect, true)
+        const first = await context.claim({ starting: 1, leaseMs: SHORT_LEASE_MS })
+        assert.equal(first.suspect, true)
+        assert.equal((await context.job('job')).lease?.started, false)
+        await context.loseLease(SHORT_LEASE_MS)
+        const { suspect, crashes, state } = await context.job('job')
+        assert.deepEqual([suspect, crashes, state], [true, 0, 'ready'])
+        const second = await context.claim({ starting: 1, leaseMs: SHORT_LEASE_MS })
+        await recordStarts(context, [second])
         assert.equal((await context.job('job')).lease?.started, true)
         await context.loseLease(SHORT_LEASE_MS)
         assert.equal((await context.job('job')).crashes, 1)
@@ -237,6 +248,16 @@ export const boundedCrashes: Law = {
 
 /** A worker claims the next job, starts it, and is never heard of again. */
 async function die(context: LawContext): Promise<void> {
-  await context.claim({ leaseMs: SHORT_LEASE_MS, worker: 'doomed' })
+  const job = await context.claim({ leaseMs: SHORT_LEASE_MS, worker: 'doomed' })
+  await recordStarts(context, [job])
   await context.loseLease(SHORT_LEASE_MS)
+}
+
+/** What a worker does before it runs a suspect. */
+async function recordStarts(context: LawContext, jobs: readonly LeaseRef[]): Promise<void> {
+  const answers = await context.broker.extend(
+    jobs.map(({ id, token }) => ({ id, token, started: true })),
+    SHORT_LEASE_MS,
+  )
+  assert(answers.every((answer) => answer === 'ok'))
 }

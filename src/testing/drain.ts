@@ -1,5 +1,6 @@
 // Runs what is ready, with the worker that production uses, until there is nothing left to run now.
 import type { App } from '../app/app.ts'
+import { machineOf } from '../app/worker.ts'
 import { sleep, systemClock } from '../runtime/clock.ts'
 import { checkKnown } from '../task/check.ts'
 import type { TestBroker } from './broker.ts'
@@ -68,7 +69,7 @@ async function drainOnce({ app, broker }: Bench, { concurrency }: DrainOptions):
     const worker = app.worker({ queues: [...served], concurrency })
     await worker.start()
     try {
-      await untilIdle(broker, [...served])
+      await untilIdle(broker, [...served], () => machineOf(worker)?.hurryBatches())
     } finally {
       await worker.stop()
     }
@@ -81,13 +82,20 @@ async function queuesToServe(app: App): Promise<readonly string[]> {
   return infos.filter(({ paused, counts }) => !paused && counts.ready > 0).map(({ queue }) => queue)
 }
 
-async function untilIdle(broker: TestBroker, queues: readonly string[]): Promise<void> {
+/** @param exhausted nothing more can be claimed, and something runs */
+async function untilIdle(
+  broker: TestBroker,
+  queues: readonly string[],
+  exhausted: () => void,
+): Promise<void> {
   let nudge = new AbortController()
   const off = broker.onCall(() => nudge.abort())
   try {
     for (;;) {
       nudge = new AbortController()
-      if (await isIdle(broker, queues)) return
+      const { claimable, active } = await workOf(broker, queues)
+      if (!claimable && !active) return
+      if (!claimable) exhausted()
       await sleep(systemClock, LOOK_MS, { signal: nudge.signal, ref: true })
     }
   } finally {
@@ -95,11 +103,14 @@ async function untilIdle(broker: TestBroker, queues: readonly string[]): Promise
   }
 }
 
-/** Nothing runs, and nothing is ready that may be claimed. */
-async function isIdle(broker: TestBroker, queues: readonly string[]): Promise<boolean> {
+/** Whether something is ready that may be claimed, and whether something runs. */
+async function workOf(
+  broker: TestBroker,
+  queues: readonly string[],
+): Promise<{ readonly claimable: boolean; readonly active: boolean }> {
   const infos = (await broker.queues()).filter(({ queue }) => queues.includes(queue))
-  if (infos.some(({ counts }) => counts.active > 0)) return false
-  return broker.held || infos.every(({ paused, counts }) => paused || counts.ready === 0)
+  const claimable = !broker.held && infos.some(({ paused, counts }) => !paused && counts.ready > 0)
+  return { claimable, active: infos.some(({ counts }) => counts.active > 0) }
 }
 
 async function nextDueAt(app: App): Promise<number | undefined> {

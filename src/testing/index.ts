@@ -55,7 +55,7 @@ export async function testApp(app: App, options: TestAppOptions = {}): Promise<T
   const clock = new TestClock(options.startAt)
   const broker = new TestBroker({ clock })
   await broker.open()
-  link.exchange({ broker, clock })
+  link.exchange({ broker, clock, inline: true })
   const close = async (): Promise<void> => {
     if (link.substitute?.broker === broker) link.exchange(undefined)
     await broker.close()

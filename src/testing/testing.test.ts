@@ -42,6 +42,25 @@ describe('drain', () => {
     expect(await t.drain()).toEqual({ ...none, ...empty })
   })
 
+  test('batches leave when nothing more can join them, though time stands still', async () => {
+    const sizes: number[] = []
+    const batch = app.task({
+      name: 'batch',
+      input: z.number(),
+      batch: { size: 4, within: '1m' },
+      async runBatch(items) {
+        sizes.push(items.length)
+        if (items.length === 2) await single.enqueue()
+        return items.map(({ input }) => input)
+      },
+    })
+    const single = app.task({ name: 'single', run: () => batch.enqueue(7).then(() => undefined) })
+    const jobs = await batch.enqueueMany([0, 1, 2, 3, 4, 5])
+    expect(await t.drain()).toEqual({ ...none, ...empty, succeeded: 8 })
+    expect(sizes).toEqual([4, 2, 1])
+    expect(await jobs[5]?.result()).toBe(5)
+  })
+
   test('leaves retries scheduled; time and another drain run them', async () => {
     let attempts = 0
     const flaky = app.task({

@@ -10,7 +10,7 @@ import type { Payload } from '../job/record.ts'
 import { cleanText, storedError } from '../job/stored-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/logger.ts'
-import type { JobInfo, JobLog, TaskContext } from '../task/context.ts'
+import type { BatchItem, JobInfo, JobLog, TaskContext } from '../task/context.ts'
 import type { Attempt } from './attempt.ts'
 import type { Completer } from './completer.ts'
 import type { Notes } from './notes.ts'
@@ -18,17 +18,20 @@ import type { Notes } from './notes.ts'
 export interface ContextTools {
   readonly clock: Clock
   readonly logger: Logger
-  readonly notes: Notes
-  readonly completer: Completer
+  readonly notes: Pick<Notes, 'progress' | 'log'>
+  readonly completer: Pick<Completer, 'complete'>
 }
 
-export class JobContext implements TaskContext {
+/** What stands beside the input, and, where the job is one of a batch, the input too. */
+export class JobContext implements BatchItem {
+  readonly input: unknown
   readonly #attempt: Attempt
   readonly #tools: ContextTools
   #job: JobInfo | undefined = undefined
   #log: JobLog | undefined = undefined
 
-  constructor(attempt: Attempt, tools: ContextTools) {
+  constructor(attempt: Attempt, tools: ContextTools, input: unknown) {
+    this.input = input
     this.#attempt = attempt
     this.#tools = tools
   }

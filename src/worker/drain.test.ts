@@ -40,9 +40,10 @@ describe('a graceful stop', () => {
     const quick: string[] = []
     for (let i = 0; i < 30; i += 1) quick.push(await kit.enqueue({ task: 'quick' }))
     await kit.until(async () => (await states(quick)).every((state) => state === 'succeeded'))
-    const running = [await kit.enqueue(), await kit.enqueue()]
-    const waiting: string[] = []
-    for (let i = 0; i < 20; i += 1) waiting.push(await kit.enqueue())
+    // At once, so that they are claimed together: nothing is claimed beyond slots that are held by long attempts.
+    const ids = await Promise.all(Array.from({ length: 22 }, () => kit.enqueue()))
+    const running = ids.slice(0, 2)
+    const waiting = ids.slice(2)
     await kit.until(async () => gates.length === 2 && (await states(waiting)).includes('active'))
     const stopping = stop(worker)
     await turns()
@@ -203,8 +204,61 @@ describe('a graceful stop', () => {
       kit.break(call, () => new Promise(() => undefined))
     }
     await kit.pass(3_000)
-    expect(await stop(worker, '1s')).toBeLessThanOrEqual(3_000)
+    expect(await stop(worker, '1s')).toBeLessThanOrEqual(2_000)
   })
+
+  test('nor do they with a handler that does not heed its signal', async () => {
+    await kit.enqueue()
+    let began = false
+    const deaf = task(() => {
+      began = true
+      return new Promise(() => undefined)
+    })
+    const worker = await kit.started([deaf])
+    await kit.until(() => began)
+    for (const call of ['settle', 'extend', 'maintain', 'leave', 'beat'] as const) {
+      kit.break(call, () => new Promise(() => undefined))
+    }
+    expect(await stop(worker, '1s')).toBeLessThanOrEqual(2_000)
+  })
+})
+
+test('what waited for a call that hung does not leave after the stop', async () => {
+  const suspect = await kit.enqueue()
+  const dead = {
+    queues: ['default'],
+    max: 1,
+    leaseMs: 100,
+    worker: 'dead',
+    starting: 1,
+    suspects: 0,
+  } as const
+  await kit.memory.reserve(dead)
+  await kit.memory.pause('default', true)
+  const gate = deferred()
+  const tasks = [
+    task(() => null),
+    task(() => gate.promise, { name: 'held' }),
+    task(() => null, { name: 'quick', queue: 'quick' }),
+  ]
+  const worker = await kit.started(tasks, { lease: '60s', concurrency: 2 })
+  const quick = [await kit.enqueue({ task: 'quick', queue: 'quick' })]
+  await kit.until(async () => (await states([...quick, suspect])).join() === 'succeeded,ready')
+  expect((await kit.job(suspect)).suspect).toBe(true)
+  const held = await kit.enqueue({ task: 'held' })
+  const ahead = await kit.enqueue()
+  kit.break('extend', () => new Promise(() => undefined))
+  await kit.memory.pause('default', false)
+  await kit.until(
+    async () => kit.count('extend') > 0 && (await states([held, ahead])).join() === 'active,active',
+  )
+  // The start of the suspect is being recorded, and now that of a job claimed ahead waits for its turn.
+  gate.resolve()
+  await kit.until(async () => (await kit.job(held)).state === 'succeeded')
+  await stop(worker, 0)
+  kit.calls.length = 0
+  await kit.pass(60_000, 100)
+  expect(kit.calls).toEqual([])
 })
 
 describe('states of a worker', () => {

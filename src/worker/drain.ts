@@ -9,27 +9,25 @@ import { sleep } from '../runtime/clock.ts'
 import type { WorkerEnv } from './env.ts'
 import type { Executor } from './executor.ts'
 import type { Fetcher } from './fetcher.ts'
-import type { Keeper } from './keeper.ts'
-import type { Presence } from './presence.ts'
+import type { Guard } from './keeper/guard.ts'
 import type { Settler } from './settler.ts'
 import type { Slots } from './slots.ts'
-import type { Upkeep } from './upkeep.ts'
 import type { Waker } from './waker.ts'
 
 /** How long handlers have to heed the abort at the end of the grace. */
 const HEED_MS = 300
-/** How long the last outcomes may take beyond that: together they stay within a second of the grace. */
+/** How long the last outcomes may take beyond that, and then the actors. */
 const FLUSH_MS = 500
+/** All of it together, beyond the grace: the rest of its second is for a timer that is late. */
+const LAST_MS = 950
 
 export interface DrainParts {
   readonly fetcher: Fetcher
   readonly slots: Slots
   readonly executor: Executor
   readonly settler: Settler
-  readonly keeper: Keeper
-  readonly upkeep: Upkeep
+  readonly guard: Guard
   readonly waker: Waker
-  readonly presence: Presence
 }
 
 export class Drain {
@@ -58,9 +56,10 @@ export class Drain {
   }
 
   async #drain(): Promise<void> {
-    const { slots, fetcher, presence, executor, settler } = this.#parts
-    presence.stopping()
+    const { slots, fetcher, guard, executor, settler } = this.#parts
+    guard.stopping()
     slots.close()
+    executor.remote.shut()
     const claimsEnded = fetcher.stop()
     await this.#within(slots.idle(), () => this.#graceEnds)
     await this.#abortRest()
@@ -82,8 +81,8 @@ export class Drain {
   }
 
   async #stopActors(): Promise<void> {
-    const { keeper, upkeep, waker, presence } = this.#parts
-    const ends = [keeper.stop(), upkeep.stop(), waker.stop(), presence.leave()]
+    const { guard, waker, executor } = this.#parts
+    const ends = [guard.stop(), waker.stop(), executor.remote.close()]
     const ended = Promise.allSettled(ends).then((results) => {
       for (const result of results) {
         if (result.status === 'rejected') {
@@ -94,7 +93,8 @@ export class Drain {
         }
       }
     })
-    const endsAt = this.#env.clock.monotonic() + FLUSH_MS
+    const lastAt = Math.max(this.#graceEnds, this.#abortedAt) + LAST_MS
+    const endsAt = Math.min(this.#env.clock.monotonic() + FLUSH_MS, lastAt)
     await this.#within(ended, () => endsAt)
   }
 

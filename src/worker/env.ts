@@ -1,6 +1,7 @@
 // What all actors of a worker share.
 import type { Clock } from '../runtime/clock.ts'
 import type { LogFields, Logger } from '../runtime/logger.ts'
+import type { Concurrency } from './concurrency.ts'
 import type { WorkerSettings } from './options.ts'
 import type { PatientBroker } from './patient.ts'
 
@@ -11,6 +12,7 @@ export interface WorkerEnv {
   readonly clock: Clock
   readonly logger: Logger
   readonly settings: WorkerSettings
+  readonly concurrency: Pick<Concurrency, 'now'>
 }
 
 /** Full jitter over an exponential back-off. */

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { deferred, task, turns, WorkerKit } from '../../test/support/worker-kit.ts'
+import { deferred, task, turns, WorkerKit, watchUnhandled } from '../../test/support/worker-kit.ts'
 import { NonRetryable, Snooze } from '../errors/control.ts'
 import { codeOf, OffstageError } from '../errors/error.ts'
 import { decodeJson, encodeJson } from '../job/codec.ts'
@@ -8,18 +8,16 @@ import { type AttemptMessage, subscribe } from '../runtime/channels.ts'
 import type { TaskContext } from '../task/context.ts'
 
 let kit: WorkerKit
-const unhandled: unknown[] = []
-const onUnhandled = (error: unknown): void => void unhandled.push(error)
+let unhandled: () => readonly unknown[]
 
 beforeEach(async () => {
   kit = await new WorkerKit().open()
-  process.on('unhandledRejection', onUnhandled)
+  unhandled = watchUnhandled()
 })
 afterEach(async () => {
   await kit.close()
   await turn()
-  process.off('unhandledRejection', onUnhandled)
-  expect(unhandled.splice(0)).toEqual([])
+  expect(unhandled()).toEqual([])
 })
 
 const ended = async (id: string): Promise<boolean> => (await kit.job(id)).endedAt !== undefined

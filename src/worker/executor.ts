@@ -12,12 +12,16 @@ import { sleep } from '../runtime/clock.ts'
 import { formatMs } from '../runtime/durations.ts'
 import { aroundRun } from '../task/compose.ts'
 import type { Middleware } from '../task/middleware.ts'
+import type { RunnableTask } from '../task/runnable.ts'
 import type { Attempt } from './attempt.ts'
+import { Batches } from './batches.ts'
 import type { Claim, Claims, Completed } from './claims.ts'
 import { Completer } from './completer.ts'
 import { type ContextTools, JobContext } from './context.ts'
 import { backoffMs, type WorkerEnv } from './env.ts'
+import { RemoteRuns } from './executors/remote.ts'
 import { Notes } from './notes.ts'
+import { queueTimeoutMs } from './options.ts'
 import {
   abortedEnding,
   CANCELLED,
@@ -29,10 +33,15 @@ import {
 } from './outcomes.ts'
 import { Unknown } from './unknown.ts'
 
+const ADVICE =
+  ". Pass ctx.signal to what the handler waits for, or check signal.aborted between its steps; until then it goes on without a slot, and counts in the worker's `abandoned`"
+
 export interface ExecutorPorts {
   /** The slot is free again. */
   readonly onEnd: (attempt: Attempt, ranMs: number) => void
   readonly settle: (claim: Claim, outcome: Outcome) => void
+  /** Whether that many attempts hold all slots. */
+  readonly isFull: (attempts: number) => boolean
 }
 
 interface Step {
@@ -53,6 +62,7 @@ export class Executor {
   readonly #steps: readonly Step[] = [
     { phase: 'handler', run: (attempt) => this.#findTask(attempt) },
     { phase: 'handler', run: (attempt) => this.#recordStart(attempt) },
+    { phase: 'handler', run: (attempt) => this.#runRemotely(attempt) },
     { phase: 'handler', run: (attempt) => this.#begin(attempt) },
     { phase: 'input', run: (attempt) => attempt.task?.readInput(attempt.job.input) },
     { phase: 'handler', run: (attempt) => this.#callHandler(attempt) },
@@ -60,6 +70,12 @@ export class Executor {
     { phase: 'output', run: (attempt) => attempt.task?.writeOutput(attempt.value) },
   ]
   readonly notes: Notes
+  readonly batches: Batches
+  /** Threads and processes, for the tasks that run there. */
+  readonly remote: RemoteRuns
+  #abandoned = 0
+  /** Tasks whose handlers were given up before: what to do about it is said once. */
+  readonly #advised = new Set<string>()
 
   constructor(env: WorkerEnv, claims: Claims, middleware: readonly Middleware[], ports: ExecutorPorts) {
     this.#env = env
@@ -70,21 +86,30 @@ export class Executor {
     this.#around = middleware.filter(({ run }) => run !== undefined)
     this.#recorder = new Batcher({ run: (leases) => env.broker.extend(leases, env.settings.leaseMs) })
     this.#completer = new Completer(env, this.notes, (lease) => this.#recorder.add(lease))
+    this.batches = new Batches(env.clock, {
+      isFull: ports.isFull,
+      onRun: (attempt) => this.#startTimeout(attempt),
+    })
     this.#tools = { clock: env.clock, logger: env.logger, notes: this.notes, completer: this.#completer }
+    this.remote = new RemoteRuns(env, this.#tools)
+  }
+
+  /** Handlers that still run though their attempts were given up. */
+  get abandoned(): number {
+    return this.#abandoned
   }
 
   /** Runs the attempt to its end. Never rejects. */
   async execute(attempt: Attempt): Promise<void> {
-    let phase: Phase = 'handler'
     try {
       for (const step of this.#steps) {
-        phase = step.phase
+        attempt.phase = step.phase
         const value = step.run(attempt)
         attempt.value = isThenable(value) ? await value : value
         if (attempt.ending !== undefined || attempt.ended) break
       }
     } catch (error) {
-      this.#failed(attempt, error, phase)
+      this.#failed(attempt, error)
       return
     }
     if (attempt.ended) this.#late(attempt, 'returned')
@@ -102,14 +127,30 @@ export class Executor {
   /** Ends an aborted attempt without its handler, which goes on unheard. */
   abandon(attempt: Attempt): void {
     if (attempt.ended || attempt.aborted === undefined) return
-    if (attempt.begun && !attempt.confirming) {
-      const { id, task, queue } = attempt.job
-      this.#env.logger.warn(
-        { job: id, task, queue, reason: attempt.aborted.code },
-        'a handler did not heed its signal; its attempt was ended without it',
-      )
-    }
+    if (attempt.begun && !attempt.confirming) this.#sayAbandoned(attempt, attempt.aborted)
     this.#end(attempt, abortedEnding(attempt.job, policyOf(attempt), attempt.aborted))
+  }
+
+  #sayAbandoned(attempt: Attempt, { code }: OffstageError): void {
+    // What runs in a thread or a process is ended with it.
+    if (attempt.kill !== undefined) {
+      this.#sayKilled(attempt, code)
+      return
+    }
+    attempt.abandoned = true
+    this.#abandoned += 1
+    const { id, task, queue } = attempt.job
+    const advice = this.#advised.has(task) ? '' : ADVICE
+    this.#advised.add(task)
+    this.#env.logger.warn(
+      { job: id, task, queue, reason: code, abandoned: this.#abandoned },
+      `a handler did not heed its signal; its attempt was ended without it${advice}`,
+    )
+  }
+
+  #sayKilled({ job }: Attempt, reason: string): void {
+    const text = 'a handler did not heed its signal; its thread or process was ended'
+    this.#env.logger.warn({ job: job.id, task: job.task, queue: job.queue, reason }, text)
   }
 
   // ── steps ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -134,6 +175,7 @@ export class Executor {
     try {
       const answer = await this.#recorder.add({ id, token, started: true })
       if (answer === 'away') throw new Error('the shard of the job is away')
+      attempt.begunAt = this.#env.clock.monotonic()
       if (answer === 'ok') claim.recorded = true
       else attempt.ending = answer === 'cancelling' ? CANCELLED : RELEASED
     } catch (error) {
@@ -146,25 +188,52 @@ export class Executor {
     }
   }
 
+  /** A task of a thread or a process goes the rest of the way there: input, handler and output. */
+  #runRemotely(attempt: Attempt): Promise<void> | undefined {
+    const remote = attempt.task?.remote
+    if (remote === undefined) return undefined
+    return this.remote.run(attempt, remote, () => {
+      attempt.begunAt = this.#env.clock.monotonic()
+      this.#begin(attempt)
+    })
+  }
+
   #begin(attempt: Attempt): void {
     if (attempt.aborted !== undefined) {
       attempt.ending = abortedEnding(attempt.job, policyOf(attempt), attempt.aborted)
       return
     }
     attempt.begun = true
-    const timeoutMs = attempt.job.timeoutMs ?? attempt.task?.timeoutMs
-    if (timeoutMs !== undefined) {
-      attempt.timer = this.#env.clock.schedule(timeoutMs, () => this.#timedOut(attempt, timeoutMs))
-    }
+    this.#startTimeout(attempt)
     publish('offstage:start', () => attempt.claim.message(this.#env.worker))
+  }
+
+  /** The shorter of what the job or its task says and what this worker allows in the queue. */
+  #startTimeout(attempt: Attempt): void {
+    const { job, task } = attempt
+    const ownMs = job.timeoutMs ?? task?.timeoutMs ?? Number.POSITIVE_INFINITY
+    const queueMs = queueTimeoutMs(this.#env.settings, job.queue) ?? Number.POSITIVE_INFINITY
+    const timeoutMs = Math.min(ownMs, queueMs)
+    if (timeoutMs === Number.POSITIVE_INFINITY) return
+    const why = queueMs < ownMs ? `, the limit of this worker for queue '${job.queue}'` : ''
+    attempt.timer = this.#env.clock.schedule(timeoutMs, () => {
+      const text = `the attempt ran longer than ${formatMs(timeoutMs)}${why}`
+      this.abort(attempt, new OffstageError('ATTEMPT_TIMEOUT', text), this.#env.settings.abandonAfterMs)
+    })
+    attempt.claim.limit(timeoutMs + this.#env.settings.abandonAfterMs)
   }
 
   #callHandler(attempt: Attempt): unknown {
     const { task, value: input } = attempt
     if (task === undefined) return undefined
-    const ctx = new JobContext(attempt, this.#tools)
-    if (this.#around.length === 0) return task.run(input, ctx)
-    return aroundRun(this.#around, { task: task.name, input, ctx }, async () => task.run(input, ctx))
+    const ctx = new JobContext(attempt, this.#tools, input)
+    if (this.#around.length === 0) return this.#run(task, attempt, ctx)
+    return aroundRun(this.#around, { task: task.name, input, ctx }, async () => this.#run(task, attempt, ctx))
+  }
+
+  #run({ name, run, batch }: RunnableTask, attempt: Attempt, ctx: JobContext): unknown {
+    if (batch !== undefined) return this.batches.join(name, batch, attempt, ctx)
+    return attempt.claim.calling(() => run?.(ctx.input, ctx))
   }
 
   /** A handler that has called `ctx.complete` has succeeded if its transaction was committed, whatever it returns. */
@@ -195,17 +264,12 @@ export class Executor {
 
   // ── ends ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #timedOut(attempt: Attempt, timeoutMs: number): void {
-    const reason = new OffstageError('ATTEMPT_TIMEOUT', `the attempt ran longer than ${formatMs(timeoutMs)}`)
-    this.abort(attempt, reason, this.#env.settings.abandonAfterMs)
-  }
-
-  #failed(attempt: Attempt, error: unknown, phase: Phase): void {
+  #failed(attempt: Attempt, error: unknown): void {
     if (attempt.ended) {
       this.#late(attempt, 'threw', error)
       return
     }
-    const { job, aborted, refused } = attempt
+    const { job, aborted, refused, phase } = attempt
     const policy = policyOf(attempt)
     const ending =
       aborted === undefined
@@ -217,10 +281,12 @@ export class Executor {
   #end(attempt: Attempt, ending: Ending, thrown?: { readonly error: unknown }): void {
     attempt.ended = true
     attempt.timer?.cancel()
+    attempt.kill?.()
     const { claim } = attempt
     claim.state = 'ended'
-    const heldMs = this.#env.clock.monotonic() - attempt.startedAt
-    const ranMs = attempt.begun ? Math.round(heldMs) : undefined
+    const now = this.#env.clock.monotonic()
+    const heldMs = now - attempt.startedAt
+    const ranMs = attempt.begun ? Math.round(now - attempt.begunAt) : undefined
     publish('offstage:end', () => ({
       ...attempt.claim.message(this.#env.worker),
       outcome: ending.kind,
@@ -234,7 +300,9 @@ export class Executor {
   }
 
   /** What a handler says after its attempt was ended is heard by the log alone. */
-  #late({ job, begun, claim }: Attempt, verb: 'returned' | 'threw', error?: unknown): void {
+  #late(attempt: Attempt, verb: 'returned' | 'threw', error?: unknown): void {
+    const { job, begun, claim } = attempt
+    if (attempt.abandoned) this.#abandoned -= 1
     // What a transaction of its own has made of it, the settler finds out.
     if (!begun || claim.completed !== undefined) return
     this.#env.logger.warn(

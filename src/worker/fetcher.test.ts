@@ -51,7 +51,8 @@ describe('claiming', () => {
     await kit.started([task(() => null)], { concurrency: 10 })
     await kit.until(async () => (await counts()).succeeded === total)
     const alone = kit.count('reserve')
-    expect(alone).toBeLessThan(5)
+    // The first ones, until it is known how fast they are.
+    expect(alone).toBeLessThan(10)
     expect(claims().length).toBeLessThan(40)
     // Half of the thousand that are wanted ahead, and what is free.
     expect(Math.max(...claims().map(({ max }) => max))).toBe(510)
@@ -277,6 +278,36 @@ describe('a broker that fails', () => {
     await kit.until(async () => (await kit.job(id)).state === 'succeeded', 5_100)
     expect(kit.logged('fetcher works again')).toHaveLength(1)
   })
+
+  test.each([1, 10])(
+    'after an outage of any length work goes on within about a second (%i slots)',
+    async (concurrency) => {
+      const down = (): Promise<never> => Promise.reject(new Error('down'))
+      let gate: Deferred | undefined
+      let ran = 0
+      const work = task(() => {
+        ran += 1
+        return gate?.promise
+      })
+      await kit.started([work], { concurrency, lease: '1d' })
+      for (let round = 1; round <= 20; round += 1) {
+        gate = deferred()
+        await kit.enqueue()
+        await kit.until(() => ran === 2 * round - 1)
+        for (const call of ['reserve', 'settle'] as const) kit.break(call, down)
+        // With one slot its outcome has to be recorded first; with ten there were claims that failed all the time.
+        if (concurrency === 1) gate.resolve()
+        await kit.enqueue()
+        await kit.pass(60_000 + round * 137, 1_000)
+        for (const call of ['reserve', 'settle'] as const) kit.heal(call)
+        expect(await kit.until(() => ran === 2 * round)).toBeLessThanOrEqual(1_100)
+        gate.resolve()
+        const active = async (): Promise<number> =>
+          (await kit.memory.queues()).reduce((sum, { counts }) => sum + counts.active + counts.ready, 0)
+        await kit.until(async () => (await active()) === 0)
+      }
+    },
+  )
 
   test('wakes do not shorten the back-off', async () => {
     kit.break('reserve', () => Promise.reject(new Error('down')))

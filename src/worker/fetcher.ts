@@ -4,7 +4,6 @@ import type { Reserved, ReserveRequest } from '../broker/message.ts'
 import { Loop } from '../runtime/service.ts'
 import type { Claim, Claims } from './claims.ts'
 import type { WorkerEnv } from './env.ts'
-import type { Pace } from './pace.ts'
 import type { Settler } from './settler.ts'
 import type { Slots } from './slots.ts'
 import type { Waker } from './waker.ts'
@@ -13,6 +12,8 @@ const MAX_CLAIM = 1_000
 /** From so many jobs ahead on they come in two halves. */
 const HALVED_FROM = 100
 const POLL_MS = 1_000
+/** However long the broker was away: with a second for the connection, work goes on within two of its return. */
+const MAX_BACKOFF_MS = 1_000
 /** Where the broker cannot wake other processes, the poll is all there is; it may say how often. */
 const POLL_UNWOKEN_MS = 200
 /** After an answer with fewer jobs than there is room for, a last look. */
@@ -26,10 +27,10 @@ const CLOSE_MS = 50
 export interface FetcherPorts {
   readonly claims: Claims
   readonly slots: Slots
-  readonly pace: Pace
   readonly waker: Waker
   /** While it is busy, its trips take the claims along; while it is failing, nothing is claimed. */
   readonly settler: Pick<Settler, 'busy'>
+  /** For what was claimed and is not to be started. */
 }
 
 export class Fetcher {
@@ -58,6 +59,7 @@ export class Fetcher {
       clock: env.clock,
       logger: env.logger,
       turn: () => this.#turn(),
+      maxBackoffMs: MAX_BACKOFF_MS,
     })
   }
 
@@ -95,21 +97,35 @@ export class Fetcher {
   /** The answer to a claim, or undefined where the trip failed. */
   claimed(request: ReserveRequest, reserved: Reserved | undefined, sentAt: number): void {
     this.#underWay = false
+    const { claims, waker } = this.#ports
+    const fresh = claims.heard(request)
     if (reserved === undefined) return
-    const { claims, slots } = this.#ports
     const now = this.#env.clock.monotonic()
     if (reserved.jobs.length > 0 || !this.#askedByWake) this.#vainWakes = 0
     else this.#vainWakes += 1
     // A call that came while the claim was under way may be for a job that the claim has just missed.
     this.#lookAt = now + (this.#woken ? this.#reactionMs() : this.#pauseMs(request, reserved))
-    slots.offer(claims.add(reserved, request.starting, sentAt + request.leaseMs))
+    this.#take(request, reserved, sentAt, fresh)
+    // Nothing is claimed next that would listen again, and what runs now has to hear of its cancel.
+    if (this.#woken && this.#room() === 0) waker.again()
   }
 
   /** The answer to a claim that had been given up: its jobs are as good as any while their leases live. */
   claimedLate(request: ReserveRequest, reserved: Reserved, sentAt: number): void {
     const { claims, slots } = this.#ports
-    slots.offer(claims.add(reserved, request.starting, sentAt + request.leaseMs))
+    this.#take(request, reserved, sentAt, claims.heard(request))
     slots.fill()
+  }
+
+  /** A process runs one suspect at a time; a late answer may bring a second one, which is given back. */
+  #take(request: ReserveRequest, reserved: Reserved, sentAt: number, fresh: boolean): void {
+    const { claims, slots } = this.#ports
+    const live = claims.suspects > 0 && [...claims].some(({ job, state }) => job.suspect && state !== 'ended')
+    const brought = claims.add(reserved, request.starting, sentAt + request.leaseMs)
+    const refused = ({ job }: Claim): boolean => !fresh || (live && job.suspect)
+    const usual = fresh && !live
+    slots.offer(usual ? brought : brought.filter((claim) => !refused(claim)))
+    if (!usual) slots.refuse(brought.filter(refused))
   }
 
   /** The claim that the slots have room for now; from then on it is under way until `claimed`. */
@@ -117,15 +133,27 @@ export class Fetcher {
     if (this.#stopped || this.#underWay) return undefined
     const max = this.#room()
     if (max === 0) return undefined
-    const { slots, waker } = this.#ports
+    const { claims, slots, waker } = this.#ports
     this.#askedByWake = this.#woken
     this.#woken = false
     waker.arm()
     this.#underWay = true
-    const { concurrency, leaseMs } = this.#env.settings
-    const starting = Math.min(max, Math.max(0, concurrency - slots.running.size - slots.waiting))
+    const { leaseMs } = this.#env.settings
+    const starting = Math.min(
+      max,
+      Math.max(0, this.#env.concurrency.now - slots.running.size - slots.waiting),
+    )
     const suspects = this.#heldSuspects(settling) === 0 ? 1 : 0
-    return { queues: this.#queues(), max, leaseMs, worker: this.#env.worker, starting, suspects }
+    const request = {
+      queues: this.#queues(),
+      max,
+      leaseMs,
+      worker: this.#env.worker,
+      starting,
+      suspects,
+    } as const
+    claims.asking(request)
+    return request
   }
 
   /**
@@ -182,9 +210,9 @@ export class Fetcher {
    * wanted ahead comes in halves, so that one is on its way while the other runs.
    */
   #room(): number {
-    const { slots, pace } = this.#ports
-    const ahead = pace.ahead()
-    const free = this.#env.settings.concurrency - slots.running.size - slots.waiting
+    const { slots } = this.#ports
+    const ahead = slots.ahead()
+    const free = this.#env.concurrency.now - slots.running.size - slots.waiting
     const room = free + ahead
     if (room <= 0 || (free <= 0 && room < ahead / 2)) return 0
     const most = ahead < HALVED_FROM ? MAX_CLAIM : Math.max(0, free) + Math.ceil(ahead / 2)

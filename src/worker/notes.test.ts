@@ -154,6 +154,36 @@ describe('a broker that does not take them', () => {
     expect(kit.logged('progress and log lines were lost')[0]?.level).toBe('warn')
   })
 
+  test.each(['refused', 'hanging'])(
+    'when the worker has stopped, %s notes are not tried again',
+    async (how) => {
+      const gate = deferred()
+      await kit.enqueue()
+      kit.break('write', () =>
+        how === 'refused' ? Promise.reject(new Error('cut')) : new Promise(() => undefined),
+      )
+      const worker = await kit.started([
+        task(async (_, { progress, log }) => {
+          progress(1)
+          await gate.promise
+          log.info('more')
+          return null
+        }),
+      ])
+      await kit.until(() => kit.count('write') > 0)
+      gate.resolve()
+      let stopped = false
+      void worker.stop({ grace: 0 }).then(() => {
+        stopped = true
+      })
+      await kit.until(() => stopped)
+      kit.calls.length = 0
+      await kit.pass(60_000, 100)
+      expect(kit.count('write')).toBe(0)
+      expect(kit.clock.waiting).toBe(0)
+    },
+  )
+
   test('one without a record half is asked once', async () => {
     const ids = [await kit.enqueue(), await kit.enqueue()]
     const unsupported = (): Promise<never> =>

@@ -23,6 +23,7 @@ export class PatientBroker {
   readonly #broker: Broker
   readonly #clock: Clock
   readonly #renewalMs: number
+  #ended = false
 
   constructor(broker: Broker, clock: Clock, leaseMs: number) {
     this.#broker = broker
@@ -39,18 +40,23 @@ export class PatientBroker {
     return isTransacting(this.#broker) ? this.#broker : undefined
   }
 
+  /** The worker has stopped: of what is still tried for it, only its farewell leaves. */
+  end(): void {
+    this.#ended = true
+  }
+
   /** @param late hears an answer that came after the call had been given up: it may bring jobs */
   reserve(request: ReserveRequest, late: (reserved: Reserved) => void): Promise<Reserved> {
-    return this.#within('reserve', PATIENCE_MS, this.#broker.reserve(request), late)
+    return this.#within('reserve', PATIENCE_MS, () => this.#broker.reserve(request), late)
   }
 
   /** @param late as in `reserve` */
   settle(request: SettleRequest, late: (settled: Settled) => void): Promise<Settled> {
-    return this.#within('settle', PATIENCE_MS, this.#broker.settle(request), late)
+    return this.#within('settle', PATIENCE_MS, () => this.#broker.settle(request), late)
   }
 
   extend(leases: readonly HeldLease[], leaseMs: number): Promise<readonly ExtendAnswer[]> {
-    return this.#within('extend', this.#renewalMs, this.#broker.extend(leases, leaseMs))
+    return this.#within('extend', this.#renewalMs, () => this.#broker.extend(leases, leaseMs))
   }
 
   /** The one call that is meant to wait. */
@@ -59,26 +65,28 @@ export class PatientBroker {
   }
 
   maintain(): ReturnType<Broker['maintain']> {
-    return this.#within('maintain', PATIENCE_MS, this.#broker.maintain())
+    return this.#within('maintain', PATIENCE_MS, () => this.#broker.maintain())
   }
 
   limit(...args: Parameters<Broker['limit']>): Promise<void> {
-    return this.#within('limit', PATIENCE_MS, this.#broker.limit(...args))
+    return this.#within('limit', PATIENCE_MS, () => this.#broker.limit(...args))
   }
 
   beat(...args: Parameters<Broker['beat']>): Promise<void> {
-    return this.#within('beat', PATIENCE_MS, this.#broker.beat(...args))
+    return this.#within('beat', PATIENCE_MS, () => this.#broker.beat(...args))
   }
 
   leave(worker: string): Promise<void> {
-    return this.#within('leave', PATIENCE_MS, this.#broker.leave(worker))
+    return this.#within('leave', PATIENCE_MS, () => this.#broker.leave(worker))
   }
 
   write(...args: Parameters<Broker['write']>): ReturnType<Broker['write']> {
-    return this.#within('write', PATIENCE_MS, this.#broker.write(...args))
+    return this.#within('write', PATIENCE_MS, () => this.#broker.write(...args))
   }
 
-  #within<T>(name: string, ms: number, call: Promise<T>, late?: (answer: T) => void): Promise<T> {
+  #within<T>(name: string, ms: number, call: () => Promise<T>, late?: (answer: T) => void): Promise<T> {
+    if (this.#ended && name !== 'leave')
+      return Promise.reject(new OffstageError('BROKER_CLOSED', `the worker has stopped: no ${name}`))
     return new Promise((resolve, reject) => {
       let over = false
       const giveUp = (): void => {
@@ -89,7 +97,7 @@ export class PatientBroker {
       }
       // After a blocked loop the timer is served before the answer that has been there for long: that one goes first.
       const timer = this.#clock.schedule(ms, () => setImmediate(giveUp))
-      call.then(
+      call().then(
         (answer) => {
           timer.cancel()
           if (over) late?.(answer)

@@ -17,11 +17,12 @@ export class Presence {
   readonly #loop: Loop
   #state: 'running' | 'stopping' = 'running'
 
-  constructor(env: WorkerEnv, tasks: readonly string[], active: () => number) {
+  /** @param startedAt wall time of the start of the worker */
+  constructor(env: WorkerEnv, tasks: readonly string[], startedAt: number, active: () => number) {
     this.#env = env
     this.#tasks = tasks
     this.#active = active
-    this.#startedAt = env.clock.now()
+    this.#startedAt = startedAt
     this.#loop = new Loop({
       name: 'presence',
       clock: env.clock,
@@ -40,9 +41,14 @@ export class Presence {
     this.#loop.nudge()
   }
 
+  /** Gives no more signs. The entry stays until it runs out. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
   /** Takes the entry away. */
   async leave(): Promise<void> {
-    await this.#loop.stop()
+    await this.stop()
     await this.#env.broker.leave(this.#env.worker)
   }
 
@@ -54,7 +60,7 @@ export class Presence {
       pid: process.pid,
       queues: settings.queues,
       tasks: this.#tasks,
-      concurrency: settings.concurrency,
+      concurrency: this.#env.concurrency.now,
       active: this.#active(),
       startedAt: this.#startedAt,
       state: this.#state,

@@ -9,7 +9,7 @@ import type { Claim, Claims, Completed } from './claims.ts'
 import { backoffMs, type WorkerEnv } from './env.ts'
 
 const MAX_TRIP = 1_000
-const MAX_BACKOFF_MS = 2_000
+const MAX_BACKOFF_MS = 1_000
 /** A prefetched job that still runs after this is reported as started by a trip of its own. */
 const ANNOUNCE_MS = 20
 const STOPPED = 'the worker stopped'
@@ -251,7 +251,7 @@ export class Settler {
       }
       claim.triedAt ??= now
       // Others got through since, or its lease was renewed: it is this outcome that the broker cannot take.
-      const answeredAt = Math.max(this.#lastOkAt, claim.leaseEnds - settings.leaseMs)
+      const answeredAt = Math.max(this.#lastOkAt, claim.leaseEnds(now) - settings.leaseMs)
       if (now - claim.triedAt > settings.leaseMs && answeredAt > claim.triedAt) {
         this.#giveUp(claim, 'the broker took others and refused this one for the length of a lease')
         continue

@@ -1,22 +1,35 @@
 // Runs the broker's upkeep, one bounded step after another. Every worker does; none has to.
-import { publish } from '../runtime/channels.ts'
+import type { ChannelMessages } from '../runtime/channels.ts'
 import { Loop } from '../runtime/service.ts'
 import type { WorkerEnv } from './env.ts'
+import type { PatientBroker } from './patient.ts'
 
 /** Lost jobs are to be back within a second of the end of their lease, the trip included. */
 const MIN_MS = 400
 const MAX_MS = 750
+const HELD_MS = 10
+
+export type Maintained = ChannelMessages['offstage:maintain']
+
+export interface UpkeepPorts {
+  /** Whether to wait: leases of this worker's own may only seem to have run out. */
+  readonly hold: () => boolean
+  /** A step did something. */
+  readonly report: (done: Maintained) => void
+}
 
 export class Upkeep {
-  readonly #env: WorkerEnv
+  readonly #broker: PatientBroker
+  readonly #ports: UpkeepPorts
   readonly #loop: Loop
 
-  constructor(env: WorkerEnv) {
-    this.#env = env
+  constructor({ broker, clock, logger }: Pick<WorkerEnv, 'broker' | 'clock' | 'logger'>, ports: UpkeepPorts) {
+    this.#broker = broker
+    this.#ports = ports
     this.#loop = new Loop({
       name: 'upkeep',
-      clock: env.clock,
-      logger: env.logger,
+      clock,
+      logger,
       turn: () => this.#turn(),
       maxBackoffMs: 1_000,
     })
@@ -31,10 +44,10 @@ export class Upkeep {
   }
 
   async #turn(): Promise<number> {
-    const { promoted, reclaimed, expired, pruned, spread, more, nextDueInMs } =
-      await this.#env.broker.maintain()
+    if (this.#ports.hold()) return HELD_MS
+    const { promoted, reclaimed, expired, pruned, spread, more, nextDueInMs } = await this.#broker.maintain()
     if (promoted + reclaimed + expired + pruned + spread > 0) {
-      publish('offstage:maintain', () => ({ promoted, reclaimed, expired, pruned, spread }))
+      this.#ports.report({ promoted, reclaimed, expired, pruned, spread })
     }
     if (more) return 0
     const usualMs = MIN_MS + Math.random() * (MAX_MS - MIN_MS)

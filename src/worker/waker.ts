@@ -19,6 +19,11 @@ export class Waker {
     if (this.#open === undefined && !this.#stop.signal.aborted) this.#open = this.#wait()
   }
 
+  /** Passes the last hint on once more: it came when its hearers had nothing to look after. */
+  again(): void {
+    if (!this.#stop.signal.aborted) this.#onWake()
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#open

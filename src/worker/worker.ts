@@ -1,9 +1,10 @@
 // A worker: wires its actors together, starts them and stops them.
 //
+//   concurrency  how many at once
 //   fetcher  claims jobs            slots    hold what runs and what waits for a slot
 //   executor runs one attempt       settler  records outcomes, and claims with the same trip
-//   keeper   renews leases          upkeep   runs the broker's upkeep
-//   presence shows the worker       drain    the order of a graceful stop
+//   guard    sees to it that leases are renewed, the broker's upkeep runs and the worker is shown, by a thread
+//   drain    the order of a graceful stop
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Broker } from '../broker/contract.ts'
@@ -16,20 +17,21 @@ import type { Middleware } from '../task/middleware.ts'
 import type { RunnableTask } from '../task/runnable.ts'
 import type { Attempt } from './attempt.ts'
 import { type Claim, Claims } from './claims.ts'
+import { Concurrency } from './concurrency.ts'
 import { declaredLimits } from './declare.ts'
+import { sayDoubts } from './doubts.ts'
 import { Drain } from './drain.ts'
 import { steadyLogger, type WorkerEnv } from './env.ts'
 import { Executor } from './executor.ts'
 import { Fetcher } from './fetcher.ts'
-import { Keeper } from './keeper.ts'
+import { type Gauge, systemGauge } from './gauge.ts'
+import { Guard } from './keeper/guard.ts'
 import { type WorkerOptions, workerSettings } from './options.ts'
 import { CANCELLED, outcomeOf, RELEASED } from './outcomes.ts'
 import { Pace } from './pace.ts'
 import { PatientBroker } from './patient.ts'
-import { Presence } from './presence.ts'
 import { Settler } from './settler.ts'
 import { Slots } from './slots.ts'
-import { Upkeep } from './upkeep.ts'
 import { Waker } from './waker.ts'
 
 export type { WorkerOptions } from './options.ts'
@@ -42,6 +44,8 @@ export interface WorkerParts {
   readonly logger: Logger
   readonly clock: Clock
   readonly options: WorkerOptions
+  /** What an automatic concurrency goes by. Default the event loop and memory of this process. */
+  readonly gauge?: (() => Gauge) | undefined
 }
 
 const ALIVE_MS = 86_400_000
@@ -51,15 +55,14 @@ export class Worker {
   readonly id: string
   readonly #env: WorkerEnv
   readonly #tasks: readonly RunnableTask[]
+  readonly #concurrency: Concurrency
   readonly #claims = new Claims()
   readonly #slots: Slots
   readonly #executor: Executor
   readonly #settler: Settler
   readonly #waker: Waker
   readonly #fetcher: Fetcher
-  readonly #keeper: Keeper
-  readonly #upkeep: Upkeep
-  readonly #presence: Presence
+  readonly #guard: Guard
   #state: 'new' | 'starting' | 'running' | 'stopped' = 'new'
   #alive: Timer | undefined
   #drain: Drain | undefined
@@ -70,18 +73,41 @@ export class Worker {
     this.id = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`
     const { clock, tasks } = parts
     const broker = new PatientBroker(parts.broker, clock, settings.leaseMs)
-    const env: WorkerEnv = { worker: this.id, broker, clock, settings, logger: steadyLogger(parts.logger) }
+    const { minConcurrency: min, concurrency: max } = settings
+    this.#concurrency = new Concurrency(
+      clock,
+      { min, max },
+      {
+        gauge: parts.gauge ?? systemGauge,
+        isFull: () => this.#slots.running.size >= this.#concurrency.now,
+        onRise: () => this.#answered(),
+      },
+    )
+    const env: WorkerEnv = {
+      worker: this.id,
+      broker,
+      clock,
+      settings,
+      concurrency: this.#concurrency,
+      logger: steadyLogger(parts.logger),
+    }
     this.#env = env
     this.#tasks = tasks
-    const pace = new Pace(settings.concurrency, settings.prefetch)
-    this.#slots = new Slots(env, new Map(tasks.map((task) => [task.name, task])), pace, {
-      execute: (attempt) => void this.#executor.execute(attempt),
-      giveBack: (claim) => this.#giveBack(claim),
-      onChunk: () => this.#settler.depart(),
-    })
+    this.#slots = new Slots(
+      env,
+      new Map(tasks.map((task) => [task.name, task])),
+      new Pace(settings.prefetch),
+      {
+        execute: (attempt) => void this.#executor.execute(attempt),
+        giveBack: (claim) => this.#giveBack(claim),
+        onChunk: () => this.#settler.depart(),
+        onClose: () => this.#executor.batches.close(),
+      },
+    )
     this.#executor = new Executor(env, this.#claims, parts.middleware, {
       settle: (claim, outcome) => this.#settler.add(claim, outcome),
       onEnd: (attempt, heldMs) => this.#slots.freed(attempt, heldMs),
+      isFull: (attempts) => attempts >= Math.max(this.#concurrency.now, this.#slots.running.size),
     })
     this.#settler = new Settler(env, this.#claims, {
       running: this.#slots.running,
@@ -94,26 +120,31 @@ export class Worker {
     this.#fetcher = new Fetcher(env, {
       claims: this.#claims,
       slots: this.#slots,
-      pace,
       waker: this.#waker,
       settler: this.#settler,
     })
-    this.#keeper = new Keeper(env, this.#claims, {
-      lost: (claim) => this.#lost(claim),
-      cancelling: (claim) => this.#cancelling(claim),
-      arm: () => this.#waker.arm(),
-    })
-    this.#upkeep = new Upkeep(env)
-    this.#presence = new Presence(
+    const names = tasks.map(({ name }) => name)
+    this.#guard = new Guard(
       env,
-      tasks.map(({ name }) => name),
-      () => this.#slots.running.size,
+      { broker: parts.broker, claims: this.#claims, tasks: names },
+      {
+        lost: (claim) => this.#lost(claim),
+        cancelling: (claim) => this.#cancelling(claim),
+        taken: (claim) => this.#taken(claim),
+        arm: () => this.#waker.arm(),
+        active: () => this.#slots.running.size,
+      },
     )
   }
 
   /** How many attempts run now. */
   get active(): number {
     return this.#slots.running.size
+  }
+
+  /** How many handlers still run though their attempts were given up: they hold no slot, but all else that they use. */
+  get abandoned(): number {
+    return this.#executor.abandoned
   }
 
   /**
@@ -135,10 +166,10 @@ export class Worker {
     }
     if (this.#state !== 'starting') return
     this.#state = 'running'
+    sayDoubts(this.#env.settings, this.#tasks, this.#env.logger)
     this.#stayAlive()
-    this.#presence.start()
-    this.#keeper.start()
-    if (this.#env.settings.maintain) this.#upkeep.start()
+    this.#concurrency.start()
+    this.#guard.start()
     this.#fetcher.start()
   }
 
@@ -157,16 +188,25 @@ export class Worker {
         slots: this.#slots,
         executor: this.#executor,
         settler: this.#settler,
-        keeper: this.#keeper,
-        upkeep: this.#upkeep,
+        guard: this.#guard,
         waker: this.#waker,
-        presence: this.#presence,
       })
     }
     this.#state = 'stopped'
+    this.#concurrency.stop()
     await this.#drain?.run(graceMs)
+    this.#env.broker.end()
     this.#alive?.cancel()
     this.#alive = undefined
+  }
+
+  /**
+   * Batches that nothing joins before time goes on leave now, if everything that was claimed has joined one. For tests,
+   * where time stands still.
+   */
+  hurryBatches(): void {
+    const { running, waiting } = this.#slots
+    if (waiting === 0 && this.#executor.batches.gathering >= running.size) this.#executor.batches.leaveAll()
   }
 
   #stayAlive(): void {
@@ -181,7 +221,7 @@ export class Worker {
 
   #woken(): void {
     this.#fetcher.wake()
-    this.#keeper.look()
+    this.#guard.look()
   }
 
   #giveBack(claim: Claim): void {
@@ -202,6 +242,12 @@ export class Worker {
     this.#env.logger.warn({ job: id, task, queue, token: claim.token }, 'the lease of a running job was lost')
     const reason = new OffstageError('LEASE_LOST', `the lease of job '${id}' was lost: it runs elsewhere`)
     this.#abort(claim, reason)
+  }
+
+  #taken(claim: Claim): void {
+    if (claim.state !== 'waiting') return
+    this.#slots.drop(claim)
+    this.#claims.delete(claim)
   }
 
   #cancelling(claim: Claim): void {
