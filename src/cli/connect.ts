@@ -142,14 +142,17 @@ async function replaceBroker(
   named: Setting,
   patiently: (open: () => Promise<Broker>) => Promise<Broker>,
 ): Promise<Broker> {
-  const [{ linkOf }, { systemClock }] = await Promise.all([
+  const [{ linkOf }, { handToGuests }, { systemClock }] = await Promise.all([
     import('../app/app.ts'),
+    import('../app/link.ts'),
     import('../runtime/clock.ts'),
   ])
   const link = linkOf(app)
   const target = await urlTarget(context, named)
   const broker = await patiently(() => openUrl(context, target))
-  link.exchange({ broker, clock: systemClock })
+  link.exchange({ broker, clock: systemClock, inline: false })
+  const { url, baseDir } = target
+  handToGuests({ url, baseDir, namespace: broker.namespace })
   return broker
 }
 

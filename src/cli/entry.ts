@@ -1,7 +1,7 @@
 // What a user's entry modules export: the app, and the tasks that a worker should run.
 import { type App, appOf, isApp } from '../app/app.ts'
 import { OffstageError } from '../errors/error.ts'
-import { type AnyTask, definitionOf, isTask } from '../task/definition.ts'
+import { type AnyTask, definitionOf, isImplemented, isTask } from '../task/definition.ts'
 import { type Exports, loadModule } from './load.ts'
 import { plain } from './text.ts'
 
@@ -39,7 +39,7 @@ export async function loadEntry(paths: readonly string[]): Promise<Entry> {
 
 /** A definition may be exported without its implementation; the app knows the latest of each name. */
 function implemented(task: AnyTask, app: App): AnyTask {
-  if (task[definitionOf].run !== undefined) return task
+  if (isImplemented(task[definitionOf])) return task
   return app.tasks.find(({ name }) => name === task.name) ?? task
 }
 

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { codeOf, OffstageError } from '../errors/error.ts'
+import { stripsTypes } from '../runtime/typescript.ts'
 import { NotFoundError } from './exit.ts'
 import { plain } from './text.ts'
 
@@ -70,12 +71,6 @@ function findTsx(path: string): string | undefined {
     }
   }
   return undefined
-}
-
-function stripsTypes(): boolean {
-  // 'strip' or 'transform' where this Node has it; older ones do not know the field.
-  const feature: unknown = Reflect.get(process.features, 'typescript')
-  return feature !== undefined && feature !== false
 }
 
 /** CommonJS in the clothes of a module: on some versions of Node its exports are found under `default` only. */

@@ -55,6 +55,15 @@ describe('values', () => {
   })
 })
 
+test('arguments can be written again for another process', () => {
+  const again = parseCommand(['a', '--limit=-1', '--header', 'x=--y', '--wait', '--', '--b'], specs).toArgv([
+    'limit',
+  ])
+  expect(again).toEqual(['--header=x=--y', '--wait', '--', 'a', '--b'])
+  expect(parseCommand(again, specs).toArgv()).toEqual(again)
+  expect(parseCommand([], specs).toArgv()).toEqual([])
+})
+
 test('the words of the command are found behind global options', () => {
   const { words } = findWords(['--broker', 'memory:', '--json', 'jobs', 'ls', '--state', 'failed'])
   expect(words.slice(0, 2).map(({ text }) => text)).toEqual(['jobs', 'ls'])

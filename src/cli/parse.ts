@@ -46,6 +46,16 @@ export class ParsedArgs {
     return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
   }
 
+  /** The same arguments again, for another process; without the options that are named. */
+  toArgv(without: readonly string[] = []): readonly string[] {
+    const options = [...this.#values].flatMap(([name, values]) =>
+      without.includes(name)
+        ? []
+        : values.map((value) => (value === true ? `--${name}` : `--${name}=${value}`)),
+    )
+    return this.positionals.length === 0 ? options : [...options, '--', ...this.positionals]
+  }
+
   /** The pairs of an option that is given as `name=value`, several times. */
   pairs(name: string): { readonly [key: string]: string } | undefined {
     const entries = this.texts(name).map((text): [string, string] => {

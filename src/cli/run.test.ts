@@ -8,7 +8,7 @@ import { catalog } from './catalog.ts'
 import { exitCodeOf, exitCodes, exitMeanings, NotFoundError, UsageError } from './exit.ts'
 import { commandHelp, topHelp } from './help.ts'
 import { version } from './run.ts'
-import { settingSources } from './settings.ts'
+import { optionOf, type SettingName, settingSources } from './settings.ts'
 import { globalOptions } from './spec.ts'
 
 const reference = readFileSync(new URL('../../docs/reference/cli.md', import.meta.url), 'utf8')
@@ -110,10 +110,10 @@ describe('docs/reference/cli.md', () => {
 
   test('has the settings', () => {
     const rows = [
-      ...section('Which broker, which tasks').matchAll(/\| `--(\w+)` \| `(\w+)` \| `(\w+)` \|$/gm),
+      ...section('Which broker, which tasks').matchAll(/\| `--([\w-]+)` \| `(\w+)` \| `(\w+)` \|$/gm),
     ]
     expect(rows.map(([, option, env, key]) => [option, env, key])).toEqual(
-      Object.entries(settingSources).map(([name, { env }]) => [name, env, name]),
+      Object.entries(settingSources).map(([name, { env }]) => [optionOf(name as SettingName), env, name]),
     )
   })
 })

@@ -8,6 +8,7 @@ import { workerOptions } from './commands/worker.ts'
 import { UsageError } from './exit.ts'
 import { parseCommand } from './parse.ts'
 import { Settings } from './settings.ts'
+import { processOptions } from './supervisor/settings.ts'
 
 let folder: string
 
@@ -48,6 +49,22 @@ test('lists and numbers in each place', async () => {
   expect(await settings([], { OFFSTAGE_CONCURRENCY: '7' }).text('concurrency')).toBe('7')
   expect(await settings([]).text('concurrency')).toBe('3')
   expect(await settings([]).text('lease')).toBe('9s')
+  write('offstage.config.json', '{"concurrency":"auto"}')
+  expect(await settings([]).text('concurrency')).toBe('auto')
+})
+
+test('a setting of two words', async () => {
+  write('offstage.config.json', '{"maxMemory":"1gb","maxJobs":3,"probe":8080}')
+  const all = { ...workerOptions, ...processOptions }
+  const read = (argv: readonly string[], env: { [name: string]: string } = {}) =>
+    new Settings(parseCommand(argv, all), makeIo({ env, cwd: folder }, { stdout: '', stderr: '' })).find(
+      'maxMemory',
+    )
+  expect(await read(['--max-memory', '2gb'])).toEqual({ values: ['2gb'], from: '--max-memory' })
+  expect((await read([], { OFFSTAGE_MAX_MEMORY: '3gb' }))?.values).toEqual(['3gb'])
+  expect((await read([]))?.values).toEqual(['1gb'])
+  expect(await settings([]).text('maxJobs')).toBe('3')
+  expect(await settings([]).text('probe')).toBe('8080')
 })
 
 test('files of the entry: from where they were named', async () => {
@@ -82,7 +99,9 @@ describe('the config file', () => {
     ['{"brokr":"memory:"}', "unknown setting 'brokr'; did you mean 'broker'?"],
     ['{"broker":1}', 'broker must be a string'],
     ['{"entry":[1]}', 'entry must be a string or an array of strings'],
-    ['{"concurrency":"x"}', 'concurrency must be a number'],
+    ['{"concurrency":"x"}', "concurrency must be a number or 'auto'"],
+    ['{"maxMemory":true}', "maxMemory must be bytes or a string like '512mb'"],
+    ['{"max-jobs":5}', "unknown setting 'max-jobs'; did you mean 'maxJobs'?"],
     ['[]', 'does not hold an object of settings'],
     ['{', 'cannot be read as JSON'],
   ])('%s is refused', async (text, message) => {

@@ -15,27 +15,41 @@ interface Config {
   entry?: string | readonly string[] | undefined
   /** For `worker` and `dev`. */
   queues?: readonly string[] | undefined
-  concurrency?: number | undefined
+  concurrency?: number | 'auto' | undefined
   lease?: number | string | undefined
   grace?: number | string | undefined
+  /** For `worker`. */
+  processes?: number | undefined
+  maxJobs?: number | undefined
+  maxMemory?: number | string | undefined
+  probe?: number | string | undefined
 }
 
 export type SettingName = keyof Config
 
 interface Source {
   readonly env: string
-  readonly type: 'text' | 'list' | 'number' | 'duration'
+  readonly type: 'text' | 'list' | 'number' | 'count' | 'duration' | 'size' | 'address'
 }
 
-/** Every setting: its key in the config file is its name, its option too. */
+/** Every setting: its key in the config file is its name, and its option that in words (`maxJobs`, `--max-jobs`). */
 export const settingSources: { readonly [K in SettingName]-?: Source } = {
   broker: { env: 'OFFSTAGE_BROKER', type: 'text' },
   namespace: { env: 'OFFSTAGE_NAMESPACE', type: 'text' },
   entry: { env: 'OFFSTAGE_ENTRY', type: 'list' },
   queues: { env: 'OFFSTAGE_QUEUES', type: 'list' },
-  concurrency: { env: 'OFFSTAGE_CONCURRENCY', type: 'number' },
+  concurrency: { env: 'OFFSTAGE_CONCURRENCY', type: 'count' },
   lease: { env: 'OFFSTAGE_LEASE', type: 'duration' },
   grace: { env: 'OFFSTAGE_GRACE', type: 'duration' },
+  processes: { env: 'OFFSTAGE_PROCESSES', type: 'number' },
+  maxJobs: { env: 'OFFSTAGE_MAX_JOBS', type: 'number' },
+  maxMemory: { env: 'OFFSTAGE_MAX_MEMORY', type: 'size' },
+  probe: { env: 'OFFSTAGE_PROBE', type: 'address' },
+}
+
+/** The name of the option of a setting, without its dashes. */
+export function optionOf(name: SettingName): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
 const configNames: readonly string[] = ['ts', 'mts', 'js', 'mjs', 'json'].map(
@@ -81,6 +95,12 @@ export class Settings {
     return (await this.find(name))?.values[0]
   }
 
+  /** The single duration of a setting, as milliseconds where it is a bare number. */
+  async duration(name: SettingName): Promise<number | string | undefined> {
+    const text = await this.text(name)
+    return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
+  }
+
   /** The setting in one of the three places. Files of the entry are absolute. */
   async at(level: Level, name: SettingName): Promise<Setting | undefined> {
     if (level === 'option') return this.#fromOption(name)
@@ -99,8 +119,9 @@ export class Settings {
   }
 
   #fromOption(name: SettingName): Setting | undefined {
-    const values = this.#args.texts(name).flatMap((text) => (name === 'queues' ? splitList(text) : [text]))
-    return values.length === 0 ? undefined : this.#setting(name, values, `--${name}`, this.#io.cwd)
+    const option = optionOf(name)
+    const values = this.#args.texts(option).flatMap((text) => (name === 'queues' ? splitList(text) : [text]))
+    return values.length === 0 ? undefined : this.#setting(name, values, `--${option}`, this.#io.cwd)
   }
 
   #fromEnvironment(name: SettingName): Setting | undefined {
@@ -166,9 +187,18 @@ const shapes: { readonly [T in Source['type']]: { fits: (value: unknown) => bool
     rule: 'a string or an array of strings',
   },
   number: { fits: (value) => typeof value === 'number', rule: 'a number' },
+  count: { fits: (value) => typeof value === 'number' || value === 'auto', rule: "a number or 'auto'" },
   duration: {
     fits: (value) => typeof value === 'number' || typeof value === 'string',
     rule: "milliseconds or a string like '30s'",
+  },
+  size: {
+    fits: (value) => typeof value === 'number' || typeof value === 'string',
+    rule: "bytes or a string like '512mb'",
+  },
+  address: {
+    fits: (value) => typeof value === 'number' || typeof value === 'string',
+    rule: "a port or a string like '0.0.0.0:8080' or 'unix:/run/worker.sock'",
   },
 }
 

@@ -1,12 +1,13 @@
 // offstage dev: a worker in a process of its own, restarted when the sources change.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { dirname, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { systemClock } from '../../runtime/clock.ts'
+import { durationMs } from '../../runtime/durations.ts'
 import { exitCodes } from '../exit.ts'
 import type { Output } from '../output.ts'
 import { type EndSignal, endCodes, onSignals } from '../signals.ts'
 import type { CommandContext, CommandSpec } from '../spec.ts'
-import { SUPERVISED, type SupervisorMessage } from '../supervision.ts'
+import { type End, endText, offstageChild, type StartChild } from '../supervisor/child.ts'
+import { Member } from '../supervisor/member.ts'
 import { plain } from '../text.ts'
 import { watchSources } from '../watch.ts'
 import { entryPaths, workerOptions } from './worker.ts'
@@ -19,7 +20,7 @@ export const spec: CommandSpec = {
   args: '[entry...]',
   details: [
     'Watches the folders of the entries. After a change the worker drains and a new one starts; after an error it waits',
-    `for the next change. Prints a line for each attempt. Takes the options of offstage worker; grace: ${DEFAULT_GRACE}.`,
+    `for the next change. Prints a line for each attempt. Without --grace the worker has ${DEFAULT_GRACE} to drain.`,
   ],
   options: {
     ...workerOptions,
@@ -43,131 +44,117 @@ export async function run(context: CommandContext): Promise<number> {
       ...args.texts('watch').map((path) => resolve(io.cwd, path)),
     ]),
   ]
-  const workerArgs = await childArguments(context, paths)
+  const grace = (await context.settings.duration('grace')) ?? DEFAULT_GRACE
+  const childArgs = childArguments(context, paths, grace)
+  const startChild = offstageChild({ args: childArgs, cwd: io.cwd, restarts: false })
   return new Promise((resolveCode, reject) => {
     const finish = (code: number): void => {
       stopSignals()
       watching.close().then(() => resolveCode(code), reject)
     }
-    const supervisor = new Supervisor({
+    const restarter = new Restarter({
       out,
-      args: workerArgs,
-      cwd: io.cwd,
+      startChild,
+      graceMs: durationMs(grace, 'grace'),
       onEnd: () => finish(exitCodes.ok),
     })
     const stopSignals = onSignals({
       drain: (signal) => {
         out.note(`offstage dev: ${signal}: draining; a second signal ends it at once`)
-        supervisor.stop()
+        restarter.stop()
       },
       end: (signal) => {
-        supervisor.end(signal)
+        restarter.end(signal)
         finish(endCodes[signal])
       },
     })
     const watching = watchSources({
       folders,
       debounceMs: DEBOUNCE_MS,
-      onChange: (file) => supervisor.restart(file),
+      onChange: (file) => restarter.restart(file),
       onError: reject,
     })
     const shown = folders.map((folder) => plain(relative(io.cwd, folder) || '.')).join(', ')
     watching.ready.then(() => out.note(`offstage dev: watching ${shown}`), reject)
-    supervisor.start()
+    restarter.start()
   })
 }
 
 /** The arguments of `offstage worker` in the child. */
-async function childArguments(
-  { args, settings, out }: CommandContext,
+function childArguments(
+  { args, out }: CommandContext,
   paths: readonly string[],
-): Promise<string[]> {
+  grace: number | string,
+): string[] {
   const values = ['broker', 'namespace', 'queues', 'concurrency', 'lease'].flatMap((name) =>
     args.texts(name).flatMap((value) => [`--${name}`, value]),
   )
-  const grace = (await settings.text('grace')) ?? DEFAULT_GRACE
   const flags = [
     ...(out.quiet ? ['--quiet'] : ['--verbose']),
     ...(args.has('no-color') ? ['--no-color'] : []),
   ]
-  return ['worker', ...paths, ...values, '--grace', grace, ...flags]
+  return ['worker', ...paths, ...values, '--grace', String(grace), ...flags]
 }
 
-interface SupervisorOptions {
+interface RestarterOptions {
   readonly out: Output
-  readonly args: readonly string[]
-  readonly cwd: string
+  readonly startChild: StartChild
+  readonly graceMs: number
   /** The child has ended after `stop`. */
   readonly onEnd: () => void
 }
 
-const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
+/** Keeps one child: starts it, drains it before it is started anew, and waits for a change when it ended by itself. */
+class Restarter {
+  readonly #options: RestarterOptions
+  #child: Member | undefined
+  #state: 'running' | 'restarting' | 'stopping' | 'killed' = 'running'
 
-/** Keeps one child: starts it, drains it for a restart, and forgets it when it is to end. */
-class Supervisor {
-  readonly #options: SupervisorOptions
-  #child: ChildProcess | undefined
-  #stopping = false
-  #restarting = false
-
-  constructor(options: SupervisorOptions) {
+  constructor(options: RestarterOptions) {
     this.#options = options
   }
 
   start(): void {
-    const { args, cwd } = this.#options
-    const child = spawn(process.execPath, [...process.execArgv, MAIN, ...args], {
-      cwd,
-      env: { ...process.env, [SUPERVISED]: '1' },
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    const { startChild, graceMs, out } = this.#options
+    this.#state = 'running'
+    this.#child = new Member({
+      startChild,
+      clock: systemClock,
+      graceMs,
+      onEnd: (_, end) => this.#ended(end),
+      onLate: () => out.warn('the worker did not end within its grace and is killed'),
     })
-    this.#child = child
-    child.on('error', (error) => this.#options.out.error(`the worker could not be started: ${error.message}`))
-    child.on('exit', (code, signal) => this.#ended(code, signal))
   }
 
   /** Drains the child; a new one starts when it has ended. Changes meanwhile are part of the same restart. */
   restart(file: string): void {
-    if (this.#stopping || this.#restarting) return
+    if (this.#state !== 'running') return
     this.#options.out.note(`offstage dev: ${plain(file)} changed, restarting`)
     if (this.#child === undefined) {
       this.start()
     } else {
-      this.#restarting = true
-      this.#send({ offstage: 'drain' })
+      this.#state = 'restarting'
+      this.#child.drain()
     }
   }
 
   stop(): void {
-    this.#stopping = true
+    this.#state = 'stopping'
     if (this.#child === undefined) this.#options.onEnd()
-    else this.#send({ offstage: 'drain' })
+    else this.#child.drain()
   }
 
   end(signal: EndSignal): void {
-    this.#stopping = true
-    this.#child?.removeAllListeners('exit')
-    this.#child?.kill('SIGKILL')
+    this.#state = 'killed'
+    this.#child?.kill()
     this.#options.out.always(`offstage dev: ${signal}: ended at once`)
   }
 
-  #send(message: SupervisorMessage): void {
-    const child = this.#child
-    if (child?.connected !== true) return
-    // The child may end while the message is on its way; its exit event says the rest.
-    child.send(message, () => undefined)
-  }
-
-  #ended(code: number | null, signal: NodeJS.Signals | null): void {
+  #ended(end: End): void {
     this.#child = undefined
-    if (this.#stopping) {
-      this.#options.onEnd()
-    } else if (this.#restarting) {
-      this.#restarting = false
-      this.start()
-    } else {
-      const how = signal === null ? `code ${code}` : signal
-      this.#options.out.warn(`the worker ended with ${how}; waiting for a change`)
-    }
+    if (this.#state === 'stopping') this.#options.onEnd()
+    else if (this.#state === 'restarting') this.start()
+    else if (this.#state === 'running')
+      this.#options.out.warn(`the worker ended with ${plain(endText(end))}; waiting for a change`)
   }
 }

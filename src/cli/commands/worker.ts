@@ -10,9 +10,13 @@ import type { Entry } from '../entry.ts'
 import { exitCodes, UsageError } from '../exit.ts'
 import { logLine } from '../log.ts'
 import type { Output } from '../output.ts'
+import { WorkerHealth } from '../probe/health.ts'
+import type { Setting } from '../settings.ts'
 import { type EndSignal, endCodes, onSignals } from '../signals.ts'
 import type { CommandContext, CommandSpec, OptionSpecs } from '../spec.ts'
-import { onSupervisor } from '../supervision.ts'
+import { Limits } from '../supervisor/limits.ts'
+import { type ProcessSettings, processOptions, processSettings } from '../supervisor/settings.ts'
+import { joinSupervisor, type Supervision } from '../supervisor/supervised.ts'
 import { plain, plural } from '../text.ts'
 
 const FIRST_BACKOFF_MS = 500
@@ -31,7 +35,7 @@ export const workerOptions: OptionSpecs = {
     type: 'string',
     short: 'c',
     value: '<count>',
-    help: 'attempts at once, 1 to 10000; default 10',
+    help: 'attempts at once, 1 to 10000, or auto; default 10',
   },
   lease: { type: 'string', value: '<duration>', help: 'how long a claim holds without renewal; default 15s' },
   grace: {
@@ -48,40 +52,122 @@ export const spec: CommandSpec = {
     'SIGINT or SIGTERM drains: nothing more is claimed, running jobs may end within the grace, the rest is given back,',
     'and it exits 0. A second signal ends it at once (130 or 143); what it held runs elsewhere after the lease.',
     'A broker that is away is waited for, at the start and later.',
+    'With --processes, --max-jobs or --max-memory a supervisor keeps the processes: one that ends is started again after',
+    'a back-off, one that has reached a limit drains when its successor is ready, and SIGHUP replaces all in turn.',
+    'It gives up, with their exit code, only where the first one ends before it was ready.',
   ],
   options: {
     ...workerOptions,
+    ...processOptions,
     verbose: { type: 'boolean', help: 'a line for each attempt, not only for those that failed' },
   },
   examples: [
     'offstage worker ./tasks/index.ts',
     'offstage worker ./tasks/index.ts -Q high,default -c 50',
     'offstage worker ./mail.ts ./images.ts --grace 1m',
+    'offstage worker ./tasks/index.ts --processes 4 --max-memory 512mb --probe 0.0.0.0:8080',
   ],
   positionals: { min: 0, max: Number.POSITIVE_INFINITY },
 }
 
 export async function run(context: CommandContext): Promise<number> {
-  const { out, args } = context
+  const health = new WorkerHealth(systemClock)
+  const ending = new Ending(context.out, () => health.draining())
+  const supervision = joinSupervisor({
+    drain: () => ending.drain('draining'),
+    health: () => {
+      health.watch()
+      return health.now()
+    },
+  })
   const paths = await entryPaths(context)
-  const ending = new Ending(out)
-  const stopListening = ending.listen()
-  const stopLines = printAttempts(out, args.has('verbose'))
+  const settings = await processSettings(context)
+  const { processes } = settings
+  if (supervision === undefined && processes !== undefined) {
+    const { supervise } = await import('../supervisor/run.ts')
+    return supervise(context, { ...settings, processes })
+  }
+  // What a child has to say, its supervisor hears; signals of the terminal are for that one, too.
+  const leave = supervision === undefined ? ending.listen() : () => supervision.leave()
+  const closeProbe = supervision === undefined ? await answerProbes(context, settings, health) : undefined
   try {
-    const work = async (entry: Entry): Promise<number> => {
-      const worker = entry.app.worker({ tasks: entry.tasks, ...(await optionsOf(context)) })
+    return await work(context, { paths, settings, ending, health, supervision })
+  } finally {
+    leave()
+    health.stop()
+    await closeProbe?.()
+  }
+}
+
+interface Work {
+  readonly paths: readonly string[]
+  readonly settings: ProcessSettings
+  readonly ending: Ending
+  readonly health: WorkerHealth
+  readonly supervision: Supervision | undefined
+}
+
+async function work(context: CommandContext, parts: Work): Promise<number> {
+  const { out, args } = context
+  const { paths, ending, health, supervision } = parts
+  const stopLines = printAttempts(out, args.has('verbose'))
+  const limits = supervision === undefined ? undefined : limitsOf(parts.settings, supervision)
+  try {
+    const serve = async (entry: Entry): Promise<number> => {
+      // Its supervisor starts another; elsewhere nobody might.
+      const exitOnBlock = supervision?.restarts === true
+      const worker = entry.app.worker({ tasks: entry.tasks, exitOnBlock, ...(await optionsOf(context)) })
       if (!ending.asked) await patiently(ending, out, () => worker.start())
-      if (!ending.asked) await announce(context, entry, worker)
+      if (!ending.asked) {
+        await announce(context, entry, worker)
+        health.started(worker, await entry.app.broker())
+        limits?.start()
+        supervision?.ready()
+      }
       await ending.wait()
       await worker.stop()
       out.note('offstage worker stopped')
       return exitCodes.ok
     }
-    return await withEntry(context, paths, work, (open) => patiently(ending, out, open))
+    return await withEntry(context, paths, serve, (open) => patiently(ending, out, open))
+  } catch (error) {
+    if (!(error instanceof EndedEarly)) throw error
+    out.note('offstage worker stopped')
+    return exitCodes.ok
   } finally {
+    limits?.stop()
     stopLines()
-    stopListening()
   }
+}
+
+/** Listens where the settings say; the answer ends it. */
+async function answerProbes(
+  { out }: CommandContext,
+  { probe: address }: ProcessSettings,
+  health: WorkerHealth,
+): Promise<(() => Promise<void>) | undefined> {
+  if (address === undefined) return undefined
+  const { openProbe } = await import('../probe/listener.ts')
+  const probe = await openProbe(address, () => health.now())
+  health.watch()
+  out.note(`offstage worker: probes are answered at ${probe.location}`)
+  return () => probe.close()
+}
+
+function limitsOf({ maxJobs, maxMemoryBytes }: ProcessSettings, supervision: Supervision): Limits {
+  return new Limits({
+    maxJobs,
+    maxMemoryBytes,
+    clock: systemClock,
+    random: Math.random,
+    memory: () => process.memoryUsage.rss(),
+    ask: (reason) => supervision.replace(reason),
+  })
+}
+
+/** It was told to end while it waited for its broker: it has nothing to drain. */
+class EndedEarly extends Error {
+  override readonly name = 'EndedEarly'
 }
 
 /** A broker that is away at the start is waited for, as it is later; until the worker is told to end. */
@@ -90,10 +176,12 @@ async function patiently<T>(ending: Ending, out: Output, act: () => Promise<T>):
     try {
       return await act()
     } catch (error) {
-      if (ending.asked || !(error instanceof Error) || !hasCode(error, 'BROKER_UNAVAILABLE')) throw error
+      if (!(error instanceof Error) || !hasCode(error, 'BROKER_UNAVAILABLE')) throw error
+      if (ending.asked) throw new EndedEarly()
       const waitMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(tries, 10))
       out.always(`offstage worker: ${plain(error.message)}; trying again in ${formatMs(waitMs)}`)
       await Promise.race([ending.wait(), sleep(systemClock, waitMs, { ref: true })])
+      if (ending.asked) throw new EndedEarly()
     }
   }
 }
@@ -108,33 +196,35 @@ export async function entryPaths({ args, settings, io }: CommandContext): Promis
 
 interface Options {
   readonly queues?: readonly string[]
-  readonly concurrency?: number
+  readonly concurrency?: number | 'auto'
   readonly lease?: number | string
   readonly grace?: number | string
+}
+
+function concurrencyOf({ values: [text = ''], from }: Setting): number | 'auto' {
+  return text === 'auto' ? 'auto' : wholeOf(text, from)
 }
 
 async function optionsOf({ settings }: CommandContext): Promise<Options> {
   const [queues, concurrency, lease, grace] = await Promise.all([
     settings.find('queues'),
     settings.find('concurrency'),
-    settings.text('lease'),
-    settings.text('grace'),
+    settings.duration('lease'),
+    settings.duration('grace'),
   ])
   return {
     ...(queues !== undefined && { queues: queues.values }),
-    ...(concurrency !== undefined && { concurrency: wholeOf(concurrency.values[0] ?? '', concurrency.from) }),
-    ...(lease !== undefined && { lease: durationOf(lease) }),
-    ...(grace !== undefined && { grace: durationOf(grace) }),
+    ...(concurrency !== undefined && { concurrency: concurrencyOf(concurrency) }),
+    ...(lease !== undefined && { lease }),
+    ...(grace !== undefined && { grace }),
   }
 }
 
 function wholeOf(text: string, from: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text)
-  throw new UsageError(`${from}: concurrency is '${plain(text)}'; it is a whole number from 1 to 10000`)
-}
-
-function durationOf(text: string): number | string {
-  return /^\d+$/.test(text) ? Number(text) : text
+  throw new UsageError(
+    `${from}: concurrency is '${plain(text)}'; it is a whole number from 1 to 10000, or auto`,
+  )
 }
 
 async function announce({ out }: CommandContext, { app, tasks }: Entry, worker: AppWorker): Promise<void> {
@@ -150,12 +240,14 @@ async function announce({ out }: CommandContext, { app, tasks }: Entry, worker: 
 /** Waits for the request to drain: a signal, or the supervising process. */
 class Ending {
   readonly #out: Output
+  readonly #onDrain: () => void
   #asked = false
   #resolve: () => void = () => undefined
   readonly #request: Promise<void>
 
-  constructor(out: Output) {
+  constructor(out: Output, onDrain: () => void) {
     this.#out = out
+    this.#onDrain = onDrain
     this.#request = new Promise((resolve) => {
       this.#resolve = resolve
     })
@@ -169,23 +261,19 @@ class Ending {
     return this.#request
   }
 
+  /** Listens to signals, in a process without a supervisor. */
   listen(): () => void {
-    const supervised = onSupervisor({
-      drain: () => this.#drain('draining'),
-      end: (signal) => process.exit(endCodes[signal]),
-    })
-    // A supervised worker gets Ctrl+C from the terminal too; its supervisor says what it means.
-    if (supervised !== undefined) return supervised
     return onSignals({
-      drain: (signal) => this.#drain(`${signal}: draining; a second signal ends it at once`),
+      drain: (signal) => this.drain(`${signal}: draining; a second signal ends it at once`),
       end: (signal) => this.#end(signal),
     })
   }
 
-  #drain(text: string): void {
+  drain(text: string): void {
     if (this.#asked) return
     this.#asked = true
     this.#out.note(`offstage worker: ${text}`)
+    this.#onDrain()
     this.#resolve()
   }
 
