@@ -183,6 +183,17 @@ test('a stdout that is gone does not stop a worker', async () => {
   expect((await worker.ended).code).toBe(0)
 })
 
+test('a concurrency that the worker finds by itself', async () => {
+  const worker = project.start(['worker', './tasks.ts', '-c', 'auto'])
+  await worker.says('offstage worker ready')
+  const args = ['enqueue', 'add', '{"a":1,"b":2}', '--entry', 'tasks.ts', '--wait', '--timeout', '15s']
+  expect((await project.run(args)).code).toBe(0)
+  const status = json((await project.run(['status', '--broker', 'sqlite:jobs.db', '--json'])).stdout)
+  expect(status).toMatchObject({ workers: [{ concurrency: 10 }] })
+  worker.kill('SIGTERM')
+  expect((await worker.ended).code).toBe(0)
+})
+
 test('a module that is not there: 4; a bad option: 2', async () => {
   expect((await project.run(['worker', './nope.ts'])).code).toBe(4)
   const bad = await project.run(['worker', './tasks.ts', '-c', '0'])

@@ -129,6 +129,19 @@ export const brokenBrokers: readonly BrokenBroker[] = [
     breaks: (honest) => ({ reserve: (request) => honest.reserve({ ...request, starting: request.max }) }),
   },
   {
+    fault: 'takes claimed suspects for started ones',
+    law: 4,
+    breaks: (honest) => ({
+      reserve: async (request) => {
+        const reserved = await honest.reserve(request)
+        const suspects = reserved.jobs.filter(({ suspect }) => suspect)
+        const started = suspects.map(({ id, token }) => ({ id, token, started: true }))
+        if (started.length > 0) await honest.extend(started, request.leaseMs)
+        return reserved
+      },
+    }),
+  },
+  {
     fault: 'hands out as many suspects as there are',
     law: 4,
     breaks: (honest) => ({

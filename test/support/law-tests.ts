@@ -2,6 +2,14 @@
 import { afterAll, describe, test } from 'vitest'
 import { type BrokerHarness, laws, runCase, skipReason } from '../../src/laws/index.ts'
 
+/** Contract, leases, waking, one step, limits: what another way to the same broker may change. */
+const USUAL = [0, 3, 7, 8, 10]
+
+/** For a further way to a broker whose own test runs them all: those are run with the fault suite, else the usual ones. */
+export function testLawsAgain(harness: BrokerHarness): void {
+  testLaws(harness, process.env.OFFSTAGE_FAULTS === 'all' ? undefined : USUAL)
+}
+
 /** @param only numbers of laws; default all of them */
 export function testLaws(harness: BrokerHarness, only?: readonly number[]): void {
   describe(`the laws on ${harness.name}`, () => {

@@ -23,6 +23,9 @@ export interface PostgresHarnessOptions {
 
 const COUNTING = { shared_preload_libraries: 'pg_stat_statements', 'pg_stat_statements.track': 'all' }
 
+/** More than a case opens. */
+const MAX_SCHEMAS = 4
+
 export async function postgresHarness({
   name = 'postgres',
   server: given,
@@ -34,6 +37,7 @@ export async function postgresHarness({
   const server = given ?? (await startPostgres({ settings: COUNTING }))
   if (given === undefined) await server.sql('CREATE EXTENSION pg_stat_statements')
   const url = givenUrl ?? server.url
+  const schemas: string[] = []
   const opened = new WeakMap<object, PostgresOptions & { readonly schema: string }>()
   const open = async (wanted: PostgresOptions & { readonly schema: string }): Promise<Broker> => {
     const broker = postgres(wanted)
@@ -51,6 +55,10 @@ export async function postgresHarness({
     capabilities: postgres({ ...parseUrl(url), ...options }).capabilities,
     open: async () => {
       const schema = `laws_${randomBytes(6).toString('hex')}`
+      // A few hundred schemas, each with all its tables and functions, would stand there until the end.
+      schemas.push(schema)
+      for (const old of schemas.splice(0, schemas.length - MAX_SCHEMAS))
+        await server.sql(`DROP SCHEMA IF EXISTS ${old} CASCADE`)
       await prepare?.(schema)
       // It keeps the counts of so many statements only, and those of each schema are others.
       if (given === undefined) await server.sql('SELECT pg_stat_statements_reset()')

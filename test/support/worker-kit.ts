@@ -10,6 +10,7 @@ import { ManualClock } from '../../src/runtime/manual-clock.ts'
 import type { TaskContext } from '../../src/task/context.ts'
 import type { Middleware } from '../../src/task/middleware.ts'
 import type { RunnableTask } from '../../src/task/runnable.ts'
+import type { Gauge } from '../../src/worker/gauge.ts'
 import { Worker, type WorkerOptions } from '../../src/worker/worker.ts'
 
 export interface LogEntry {
@@ -39,6 +40,8 @@ export class WorkerKit {
   readonly broker: Broker
   readonly logs: LogEntry[] = []
   readonly calls: { readonly name: string; readonly args: readonly unknown[] }[] = []
+  /** What an automatic concurrency goes by. Default that of this process. */
+  gauge: (() => Gauge) | undefined
   readonly #faults = new Map<string, Fault>()
   readonly #workers: Worker[] = []
   #ids = 0
@@ -83,8 +86,8 @@ export class WorkerKit {
     options: WorkerOptions = {},
     middleware: readonly Middleware[] = [],
   ): Worker {
-    const { broker, clock, logger } = this
-    const worker = new Worker({ broker, clock, logger, tasks, middleware, options })
+    const { broker, clock, logger, gauge } = this
+    const worker = new Worker({ broker, clock, logger, tasks, middleware, options, gauge })
     this.#workers.push(worker)
     return worker
   }
@@ -205,4 +208,15 @@ export function deferred<T = void>(): Deferred<T> {
     ends = { resolve, reject }
   })
   return { promise, ...(ends as Omit<Deferred<T>, 'promise'>) }
+}
+
+/** Collects rejections that nobody handles; the answer ends that and has them. */
+export function watchUnhandled(): () => readonly unknown[] {
+  const unhandled: unknown[] = []
+  const note = (error: unknown): void => void unhandled.push(error)
+  process.on('unhandledRejection', note)
+  return () => {
+    process.off('unhandledRejection', note)
+    return unhandled
+  }
 }
