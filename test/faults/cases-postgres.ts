@@ -6,6 +6,7 @@ import { Client } from 'pg'
 import { expect } from 'vitest'
 import type { PostgresServer } from '../support/postgres-server.ts'
 import { endAll, goesOn, steady } from './cases-network.ts'
+import { idler, picksUp } from './cases-reconnect.ts'
 import { ended, only } from './reading.ts'
 import { type Arena, type FaultCase, LEASE_MS } from './suite.ts'
 import { lasting, until } from './time.ts'
@@ -17,6 +18,7 @@ const PICKUP_MS = 1_000
 const READ_ONLY_MS = 2_000
 const REPEATS_A_SECOND = 10
 const DEADLOCKS = 3
+const REFUSED_MS = 5_000
 
 /** The suite knows servers as something that can be harmed; here they are what `postgres.test.ts` starts. */
 export const postgresOf = ({ server }: Arena): PostgresServer => server as PostgresServer
@@ -104,7 +106,42 @@ export const postgresCases: readonly FaultCase[] = [
       expect(figures.duplicates).toBe(0)
     },
   },
+  {
+    title: 'F13: a server that refuses connections for a while: an idle and a busy worker come back',
+    needs: 'server',
+    async run(arena) {
+      const { fleet, watch, verdict } = arena
+      await idler(arena, fleet.broker)
+      const worker = await fleet.worker({ concurrency: 4, lease: LEASE_MS })
+      const producer = await fleet.producer(steady('busy'))
+      await fleet.until('it is busy', (history) => ended(history) > 50)
+      fleet.outage('connections are refused', { long: true })
+      const admin = await adminOf(arena)
+      await admin.query('ALTER DATABASE postgres ALLOW_CONNECTIONS false')
+      await admin.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> pg_backend_pid()",
+      )
+      await lasting(REFUSED_MS)
+      await admin.query('ALTER DATABASE postgres ALLOW_CONNECTIONS true')
+      const at = fleet.outage('connections are taken', { long: true })
+      await picksUp(arena, 1, at, 'after refused connections')
+      await goesOn({ fleet, watch }, { at, boundMs: 2_000, worker, producer })
+      await endAll(fleet, producer)
+      await verdict({ mayRefuse: true })
+    },
+  },
 ]
+
+/** Beside the database of the jobs. */
+async function adminOf(arena: Arena): Promise<Client> {
+  const url = new URL(postgresOf(arena).url)
+  url.pathname = '/template1'
+  const client = new Client({ connectionString: url.href })
+  client.on('error', () => undefined)
+  await client.connect()
+  arena.atEnd(() => client.end())
+  return client
+}
 
 /** For all, at once: those that are connected too. */
 async function configure(server: PostgresServer, setting: string): Promise<void> {

@@ -1,8 +1,8 @@
 // Faults of workers and producers: killed, stopped, told to stop.
 import { expect } from 'vitest'
+import { mulberry } from '../support/random.ts'
 import type { Process } from './fleet.ts'
 import type { Event } from './history.ts'
-import { mulberry } from './plan.ts'
 import { ended, only } from './reading.ts'
 import { type Arena, type FaultCase, LEASE_MS } from './suite.ts'
 import { LIMITS } from './tasks.ts'

@@ -3,11 +3,13 @@
 import { expect } from 'vitest'
 import type { RedisSentinel, RedisServer } from '../support/redis-server.ts'
 import { endAll, goesOn, steady } from './cases-network.ts'
+import { idler, picksUp } from './cases-reconnect.ts'
 import { ended, firstAfter, only } from './reading.ts'
 import { type Arena, type FaultCase, LEASE_MS } from './suite.ts'
 import { every, lasting, until } from './time.ts'
 
 const DEMOTED_MS = 3_000
+const REFUSED_MS = 5_000
 
 /** The suite knows servers as something that can be harmed; here they are what `redis.test.ts` starts. */
 const redisOf = ({ server }: Arena): RedisServer => server as RedisServer
@@ -77,6 +79,29 @@ export const redisCases: readonly FaultCase[] = [
       await goesOn({ fleet, watch }, { at, boundMs: 3_000, worker, producer })
       await endAll(fleet, producer)
       say(`${only(fleet.history, 'refused').length} enqueues were refused`)
+      await verdict({ mayRefuse: true })
+    },
+  },
+  {
+    title: 'F13: a server that refuses the login for a while: an idle and a busy worker come back',
+    needs: 'server',
+    async run(arena) {
+      const { fleet, watch, verdict } = arena
+      const redis = redisOf(arena)
+      await idler(arena, fleet.broker)
+      const worker = await fleet.worker({ concurrency: 4, lease: LEASE_MS })
+      const producer = await fleet.producer(steady('busy'))
+      await fleet.until('it is busy', (history) => ended(history) > 50)
+      fleet.outage('logins are refused', { long: true })
+      await redis.cli('CONFIG', 'SET', 'requirepass', 'changed')
+      await redis.cli('-a', 'changed', 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await redis.cli('-a', 'changed', 'CLIENT', 'KILL', 'TYPE', 'pubsub')
+      await lasting(REFUSED_MS)
+      await redis.cli('-a', 'changed', 'CONFIG', 'SET', 'requirepass', '')
+      const at = fleet.outage('logins are taken', { long: true })
+      await picksUp(arena, 1, at, 'after refused logins')
+      await goesOn({ fleet, watch }, { at, boundMs: 2_000, worker, producer })
+      await endAll(fleet, producer)
       await verdict({ mayRefuse: true })
     },
   },

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { App, AppOptions, AppWorkerOptions, Broker } from '../../src/index.ts'
 import type { Final } from './checker.ts'
+import { finalOf, unfinished } from './final.ts'
 import { type Event, HistoryReader, HistoryWriter } from './history.ts'
 import { type Orders, type Plan, planOf } from './plan.ts'
 import { produce, tasksOf } from './tasks.ts'
@@ -36,16 +37,30 @@ const PROBE_MS = 1_000
 
 interface WorkerExtras {
   readonly deaf?: boolean
+  readonly fragile?: boolean
   readonly extraMs?: number
   readonly knows?: string
+  /** The only tasks that it has. */
+  readonly only?: readonly string[]
   /** Another way to the same namespace. */
   readonly broker?: string
   readonly ledger?: string
+  readonly way?: Way
+}
+
+/** How a process is started. */
+interface Way {
+  /** Arguments of Node. */
+  readonly node?: readonly string[]
+  /** Keeps what it prints, in place of showing it. */
+  readonly captured?: boolean
 }
 
 export interface Process {
   readonly pid: number
   readonly process: ChildProcess
+  /** What it has printed, where that is kept. */
+  readonly printed: () => string
   /** The exit code, or the signal that ended it. */
   readonly ended: Promise<number | string | null>
 }
@@ -84,15 +99,26 @@ export class Fleet {
     plan: Partial<Plan> & Pick<Plan, 'seed' | 'prefix' | 'count'>,
     broker: string = this.broker,
     ledger?: string,
+    way?: Way,
   ): Promise<Process> {
-    return this.#start({ ...this.#places(), broker, ledger, role: 'producer', plan: planOf(plan) })
+    const told = { ...this.#places(), broker, ledger, loud: way?.captured, plan: planOf(plan) }
+    return this.#start({ ...told, role: 'producer' }, way)
   }
 
-  worker(
-    options: Omit<AppWorkerOptions, 'tasks'>,
-    { deaf = false, extraMs = 0, knows, broker = this.broker, ledger }: WorkerExtras = {},
-  ): Promise<Process> {
-    return this.#start({ ...this.#places(), broker, ledger, role: 'worker', options, deaf, extraMs, knows })
+  worker(options: Omit<AppWorkerOptions, 'tasks'>, extras: WorkerExtras = {}): Promise<Process> {
+    const {
+      deaf = false,
+      fragile = false,
+      extraMs = 0,
+      knows,
+      only,
+      broker = this.broker,
+      ledger,
+      way,
+    } = extras
+    const loud = way?.captured
+    const told = { ...this.#places(), broker, ledger, loud, options, deaf, fragile, extraMs, knows, only }
+    return this.#start({ ...told, role: 'worker' }, way)
   }
 
   /** Enqueues from this process, at once. */
@@ -138,6 +164,16 @@ export class Fleet {
     if (kind !== 'stop') process.kill(SIGNALS[kind])
   }
 
+  /** Writes down that a process has died by itself: what it held was in hand. */
+  died({ pid }: Process): void {
+    this.#writer.write({ e: 'fault', kind: 'kill' }, pid)
+  }
+
+  /** A place for a file of a case. */
+  file(name: string): string {
+    return join(this.#folder, name)
+  }
+
   /**
    * Stops a process, but not in the middle of a write of its own: on an embedded store that would hold the lock of the
    * file, and with it everybody, until the process goes on.
@@ -172,16 +208,11 @@ export class Fleet {
   async drained(limitMs = 60_000): Promise<void> {
     const broker = await this.open()
     try {
-      await until(
-        'all is drained',
-        async () => {
-          const left = (await broker.queues()).map(
-            ({ counts: c }) => c.ready + c.active + c.scheduled + c.blocked,
-          )
-          return left.every((count) => count === 0)
-        },
-        { limitMs, everyMs: 50, tail: () => tail(this.history) },
-      )
+      await until('all is drained', async () => (await unfinished(broker)) === 0, {
+        limitMs,
+        everyMs: 50,
+        tail: () => tail(this.history),
+      })
     } finally {
       await broker.close()
     }
@@ -191,26 +222,7 @@ export class Fleet {
   async final(): Promise<Final> {
     const broker = await this.open()
     try {
-      const jobs: Final['jobs'][number][] = []
-      let cursor: string | undefined
-      do {
-        const page = await broker.list({ limit: 1_000, order: 'oldest', cursor })
-        for (const { id, state, reason, failures, crashes } of page.jobs)
-          jobs.push({ id, state, reason, failures, crashes })
-        cursor = page.cursor
-      } while (cursor !== undefined)
-      const counts: Record<string, number> = {}
-      for (const queue of await broker.queues())
-        for (const [state, count] of Object.entries(queue.counts))
-          counts[state] = (counts[state] ?? 0) + count
-      const counters = { enqueued: 0, succeeded: 0, failed: 0 }
-      const { now } = await broker.health()
-      for (const row of await broker.counters(now - 3_600_000, now + 60_000)) {
-        counters.enqueued += row.enqueued
-        counters.succeeded += row.succeeded
-        counters.failed += row.failed
-      }
-      return { jobs, counts, counters }
+      return await finalOf(broker)
     } finally {
       await broker.close()
     }
@@ -241,15 +253,20 @@ export class Fleet {
   }
 
   /** Resolves when the process has its broker's library loaded; what it then does, the history tells. */
-  async #start(orders: Orders): Promise<Process> {
-    const spawned = spawn(process.execPath, ['--import', 'tsx', child, JSON.stringify(orders)], {
-      // The pipe tells it when this process is gone, however it went.
-      stdio: ['pipe', 'inherit', 'inherit'],
-    })
+  async #start(orders: Orders, { node = [], captured = false }: Way = {}): Promise<Process> {
+    const args = [...node, '--import', 'tsx', child, JSON.stringify(orders)]
+    const out = captured ? 'pipe' : 'inherit'
+    // The pipe tells it when this process is gone, however it went.
+    const spawned = spawn(process.execPath, args, { stdio: ['pipe', out, out] })
+    let text = ''
+    for (const stream of [spawned.stdout, spawned.stderr])
+      stream?.setEncoding('utf8').on('data', (part: string) => {
+        text += part
+      })
     const { pid } = spawned
     if (pid === undefined) throw new Error('a process could not be started')
     const ended = once(spawned, 'exit').then(([code, signal]) => (code ?? signal) as number | string | null)
-    const started: Process = { pid, process: spawned, ended }
+    const started: Process = { pid, process: spawned, ended, printed: () => text }
     this.#alive.add(started)
     void ended.then(() => this.#alive.delete(started))
     await this.until(`process ${pid} is up`, (history) => {

@@ -51,10 +51,30 @@ export type Event = { readonly at: number; readonly pid: number } & (
   | { readonly e: 'done' }
   /** A worker was told to stop. */
   | { readonly e: 'told' }
+  /** What a worker made of quiet jobs, when it stops. */
+  | ({ readonly e: 'tally' } & TallyFigures)
+  /** What a worker holds, after its garbage was collected. */
+  | {
+      readonly e: 'gauge'
+      readonly heapBytes: number
+      readonly resources: { readonly [kind: string]: number }
+    }
   | { readonly e: 'fault'; readonly kind: 'kill' | 'stop' | 'go-on' | 'term' }
   /** To the network or the broker itself, between everybody and their answers; `long`: leases may end meanwhile. */
   | { readonly e: 'fault'; readonly kind: 'outage'; readonly what: string; readonly long: boolean }
 )
+
+export interface TallyFigures {
+  readonly runs: number
+  /** For how long first runs went on. */
+  readonly firstsMs: number
+  /** Runs that were no first ones, by the hundred milliseconds since the first of all. */
+  readonly retries: readonly number[]
+  /** How late they began, in milliseconds; 0 where none was due at a given time. */
+  readonly p50: number
+  readonly p99: number
+  readonly max: number
+}
 
 export type Of<E extends Event['e']> = Extract<Event, { e: E }>
 

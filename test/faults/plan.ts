@@ -1,7 +1,12 @@
 // What a child process is told, and the jobs that a seed stands for.
-import type { AppWorkerOptions } from '../../src/index.ts'
+import type { AppWorkerOptions, JobOptions } from '../../src/index.ts'
+import { mulberry } from '../support/random.ts'
+import type { Deed } from './deeds.ts'
 
-export type TaskName = 'work' | 'limited' | 'unique' | 'parted'
+export type TaskName = 'work' | 'limited' | 'unique' | 'parted' | `places-${Places}` | 'rated'
+
+/** How many runs at once the tasks with a plain limit allow. */
+export type Places = 1 | 2 | 3 | 4 | 5
 
 export interface Input {
   readonly n: number
@@ -11,6 +16,8 @@ export interface Input {
   readonly pad: string
   /** The unique key or the partition. */
   readonly key?: string
+  /** What its handler does to its process. */
+  readonly deed?: Deed
 }
 
 export interface Plan {
@@ -36,6 +43,10 @@ export interface Plan {
   readonly maxBytes: number
   /** With an input of 200 KB. */
   readonly big: number
+  /** What the handlers of all of them do to their processes. */
+  readonly deed: Deed | undefined
+  /** How all of them are enqueued, beside the id and the delay. */
+  readonly options: JobOptions
 }
 
 export type Orders = {
@@ -44,18 +55,22 @@ export type Orders = {
   readonly history: string
   /** The URL of a database with a ledger: enqueues and completes in its transactions. */
   readonly ledger?: string | undefined
+  /** Logs everything to its output, with all that there is to know of it. */
+  readonly loud?: boolean | undefined
 } & (
   | { readonly role: 'producer'; readonly plan: Plan }
   /**
    * `extraMs`: how much longer its handlers work. `deaf`: they do not heed their signals. `knows`: the name of one more
-   * task.
+   * task. `only`: the names of all that it has. `fragile`: an error that nobody catches ends it, as it does by default.
    */
   | {
       readonly role: 'worker'
       readonly options: Omit<AppWorkerOptions, 'tasks'>
       readonly extraMs: number
       readonly deaf: boolean
+      readonly fragile: boolean
       readonly knows: string | undefined
+      readonly only: readonly string[] | undefined
     }
 )
 
@@ -80,6 +95,8 @@ export function planOf(plan: Partial<Plan> & Pick<Plan, 'seed' | 'prefix' | 'cou
     parted: 0,
     maxBytes: 200,
     big: 0,
+    deed: undefined,
+    options: {},
     ...plan,
   }
 }
@@ -97,10 +114,11 @@ export function* jobsOf(plan: Plan): Generator<PlannedJob, undefined> {
     const delayMs = random() < plan.delayed ? 100 + Math.floor(random() * 900) : 0
     const bytes = random() < plan.big ? BIG_BYTES : Math.floor(random() ** 3 * plan.maxBytes)
     const workMs = Math.floor(random() * (plan.workMs + 1))
-    const keys = { work: 0, limited: 0, unique: plan.keys, parted: PARTITIONS }[task]
+    const keys = task === 'unique' ? plan.keys : task === 'parted' ? PARTITIONS : 0
     // In braces, and in the id too: what has to be in one shard says so.
     const key = keys === 0 ? undefined : `{${task}-${Math.floor(random() * keys)}}`
-    const input = { n, workMs, fails, pad: 'é0 '.repeat(Math.ceil(bytes / 4)) }
+    const deed = plan.deed === undefined ? {} : { deed: plan.deed }
+    const input = { n, workMs, fails, pad: 'é0 '.repeat(Math.ceil(bytes / 4)), ...deed }
     yield {
       id: `${plan.prefix}-${n}${key ?? ''}`,
       task,
@@ -115,16 +133,4 @@ function taskOf({ task, limited, unique, parted }: Plan, at: number): TaskName {
   if (at < limited) return 'limited'
   if (at < limited + unique) return 'unique'
   return at < limited + unique + parted ? 'parted' : task
-}
-
-/** Small and good enough: a sequence of numbers in [0, 1) for a seed. */
-export function mulberry(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

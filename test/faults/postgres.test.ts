@@ -34,6 +34,7 @@ faultTests(
     missing: postgresServerMissing(),
     url: (_, server) => (server === undefined ? '' : urlOf(server)),
     server: start,
+    guarded: async (url, password) => url.replace('postgres@', `postgres:${encodeURIComponent(password)}@`),
     network: {
       through: (url, port) => url.replace(/:\d+\//, `:${port}/`),
       marks: {

@@ -197,3 +197,21 @@ test('a server that is down resets whoever comes', async () => {
   const two = await client()
   expect(await two.closed).toBe('ECONNRESET')
 })
+
+test('while it slams, every connection is reset as soon as it is there, and each try is counted', async () => {
+  const before = await client()
+  proxy.slam()
+  expect(await before.closed).toBe('ECONNRESET')
+  const tries = proxy.accepted
+  for (let n = 0; n < 3; n += 1) {
+    const tried = await client()
+    tried.say('hello')
+    await tried.closed
+  }
+  expect(proxy.accepted).toBe(tries + 3)
+  expect(heard).not.toContain('hello')
+  await proxy.restore()
+  const after = await client()
+  after.say('hello')
+  await after.hears('<hello>')
+})

@@ -24,7 +24,7 @@ export class NetProxy {
   readonly #pairs = new Set<Pair>()
   #server: Server | undefined
   #accepted = 0
-  #state: NetState = { hole: false, delayMs: 0, traps: [] }
+  #state: NetState = { hole: false, slammed: false, delayMs: 0, traps: [] }
 
   private constructor(port: number, target: Target) {
     this.port = port
@@ -75,9 +75,16 @@ export class NetProxy {
     await closed
   }
 
+  /** Resets every connection, and each new one as soon as it is there, until `restore`: `accepted` counts the tries. */
+  slam(): void {
+    this.#state.slammed = true
+    this.cut()
+  }
+
   /** The network is as before: no hole, no delay, nobody refused. */
   async restore(): Promise<void> {
     this.#state.hole = false
+    this.#state.slammed = false
     this.#state.delayMs = 0
     for (const pair of this.#pairs) pair.restored()
     if (this.#server === undefined) await this.#listen()
@@ -123,6 +130,10 @@ export class NetProxy {
 
   #accept(client: Socket): void {
     this.#accepted += 1
+    if (this.#state.slammed) {
+      client.on('error', () => undefined).resetAndDestroy()
+      return
+    }
     const pair = new Pair(client, this.#target, this.#state, () => this.#pairs.delete(pair))
     this.#pairs.add(pair)
   }
@@ -130,6 +141,7 @@ export class NetProxy {
 
 interface NetState {
   hole: boolean
+  slammed: boolean
   delayMs: number
   readonly traps: Trap[]
 }

@@ -1,7 +1,8 @@
 // The fault tests on Redis, each on a server of its own, and those that only Redis has.
-import { type RedisSentinel, startRedis, startSentinel } from '../support/redis-server.ts'
+import { type RedisSentinel, type RedisServer, startRedis, startSentinel } from '../support/redis-server.ts'
 import { redisServerMissing } from '../support/servers.ts'
 import { cases } from './cases.ts'
+import { cancelCases } from './cases-cancel.ts'
 import { networkCases } from './cases-network.ts'
 import { processCases } from './cases-processes.ts'
 import { redisCases, sentinelCase } from './cases-redis.ts'
@@ -32,6 +33,13 @@ const missing = redisServerMissing()
 
 const options: FaultOptions = {
   missing,
+  guarded: async (url, password, server) => {
+    const redis = server as RedisServer
+    await redis.cli('ACL', 'SETUSER', 'guest', 'on', `>${password}`, '~*', '&*', '+@all')
+    // Known after a restart too.
+    await redis.cli('CONFIG', 'REWRITE')
+    return url.replace('://', `://guest:${encodeURIComponent(password)}@`)
+  },
   url: (_, server) => `${server?.url}/0?prefix=faults:`,
   server: (durability) => startRedis({ config: STORES[durability] }),
   network: {
@@ -49,7 +57,7 @@ if (all)
       url: (_, server) => `${server?.url}/0?prefix=faults:&shards=2`,
       rules: { ownTokens: true },
     },
-    [...processCases, ...networkCases, ...serverCases, ...uniqueCases],
+    [...processCases, ...networkCases, ...serverCases, ...uniqueCases, ...cancelCases],
   )
 
 const groups = new WeakMap<FaultServer, RedisSentinel>()

@@ -1,9 +1,9 @@
 // F1 in full: two minutes of load while everything that can be harmed is, by a seed. What holds at the end is what holds
 // without faults, and the work never stands still for long.
 import { expect } from 'vitest'
+import { mulberry } from '../support/random.ts'
 import type { Process } from './fleet.ts'
 import type { Event } from './history.ts'
-import { mulberry } from './plan.ts'
 import type { NetProxy } from './proxy.ts'
 import { succeeded } from './reading.ts'
 import { type Arena, type FaultCase, LEASE_MS } from './suite.ts'
@@ -33,6 +33,7 @@ export const soak: FaultCase = {
     'F1: a soak: workers and producers are killed and stopped, the network is harmed, the broker is restarted',
   durability: 'durable',
   timeoutMs: QUIET_MS + FAULTS_MS + 180_000,
+  heavy: true,
   async run(arena) {
     const storm = new Storm(arena)
     await storm.start()

@@ -1,11 +1,15 @@
 // The fault tests on one SQLite file, and what is SQLite's own: several processes that write and checkpoint it.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { pickEngine } from '../../src/brokers/sqlite/engine.ts'
 import { cases } from './cases.ts'
+import { fullDiskCases, sqliteCases } from './cases-sqlite.ts'
 import { check } from './checker.ts'
 import { Fleet } from './fleet.ts'
-import { faultTests, report } from './suite.ts'
+import { all, faultTests, report } from './suite.ts'
 
 const engine = await pickEngine()
 const url = (folder: string): string => `sqlite:${join(folder, 'jobs.db')}`
@@ -20,7 +24,18 @@ function sound(broker: string): void {
   }
 }
 
-faultTests('SQLite', { url, sound }, cases)
+faultTests('SQLite', { url, sound }, [...cases, ...sqliteCases])
+
+if (all) {
+  const disk = mkdtempSync(join(tmpdir(), 'offstage-disk-'))
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk]).status === 0
+  afterAll(() => {
+    if (mounted) spawnSync('umount', [disk])
+    rmSync(disk, { recursive: true, force: true })
+  })
+  const missing = mounted ? undefined : 'a small disk can be made only by root'
+  faultTests('SQLite on a small disk', { url: () => url(disk), sound, missing }, fullDiskCases)
+}
 
 test('F27: four processes write, a fifth checkpoints and locks, two are killed: nobody hears of it', async () => {
   const fleet = new Fleet(url)

@@ -8,6 +8,7 @@ import type { Event } from './history.ts'
 import { NetProxy } from './proxy.ts'
 import { only } from './reading.ts'
 import { Watch } from './time.ts'
+import { TURNS_MS, takeTurn } from './turn.ts'
 
 /** A private server that tests may harm. */
 export interface FaultServer {
@@ -38,6 +39,8 @@ export interface FaultOptions {
     /** What the bytes of a request have in them, whichever way it is sent. */
     readonly marks: { readonly [call in 'enqueue' | 'reserve' | 'settle']: readonly string[] }
   }
+  /** The URL of the same namespace for a user with this password, where the server has users. */
+  readonly guarded?: (url: string, password: string, server: FaultServer | undefined) => Promise<string>
   /** What holds less strictly than elsewhere. */
   readonly rules?: Rules
   /** Why nothing can be run here; undefined where it can. */
@@ -53,6 +56,8 @@ export interface FaultCase {
   /** Default `none`. */
   readonly durability?: Durability
   readonly timeoutMs?: number
+  /** Loads the whole machine: never beside another one that does. */
+  readonly heavy?: boolean
   run(arena: Arena): Promise<void>
 }
 
@@ -96,6 +101,12 @@ export class Arena {
     const proxy = await NetProxy.start({ host: '127.0.0.1', port: this.server.port })
     this.atEnd(() => proxy.close())
     return { proxy, url: this.#network.through(this.fleet.broker, proxy.port) }
+  }
+
+  /** The URL with a password in it, where there can be one. */
+  readonly guarded = async (password: string): Promise<string> => {
+    const { broker } = this.fleet
+    return (await this.#options.guarded?.(broker, password, this.#server)) ?? broker
   }
 
   /** Called when the case is over, however it went, while its server is still there. The last one first. */
@@ -151,22 +162,31 @@ export function faultTests(name: string, options: FaultOptions, cases: readonly 
       (needs !== 'network' || (server !== undefined && network !== undefined)),
   )
   if (fit.length === 0) return
+  const measured = async (one: FaultCase): Promise<void> => {
+    const started = await server?.(one.durability ?? 'none')
+    const arena = new Arena(options, started)
+    const startedAt = performance.now()
+    let ok = false
+    try {
+      await one.run(arena)
+      ok = true
+    } finally {
+      const facts = [...arena.facts, ...arena.watch.stop()]
+      report({ broker: name, case: one.title, ok, ms: Math.round(performance.now() - startedAt), facts })
+      await arena.dispose()
+      await started?.stop()
+    }
+  }
   describe(`faults on ${name}`, () => {
     for (const one of fit) {
-      test(one.title, { timeout: one.timeoutMs ?? TIMEOUT_MS }, async ({ skip }) => {
+      const waitMs = one.heavy === true ? TURNS_MS : 0
+      test(one.title, { timeout: waitMs + (one.timeoutMs ?? TIMEOUT_MS) }, async ({ skip }) => {
         if (missing !== undefined) skip(missing)
-        const started = await server?.(one.durability ?? 'none')
-        const arena = new Arena(options, started)
-        const startedAt = performance.now()
-        let ok = false
+        const giveTurn = one.heavy === true ? await takeTurn() : undefined
         try {
-          await one.run(arena)
-          ok = true
+          await measured(one)
         } finally {
-          const facts = [...arena.facts, ...arena.watch.stop()]
-          report({ broker: name, case: one.title, ok, ms: Math.round(performance.now() - startedAt), facts })
-          await arena.dispose()
-          await started?.stop()
+          giveTurn?.()
         }
       })
     }

@@ -1,4 +1,4 @@
-// The roles with the fewest rights that the docs describe: the laws pass under the one of workers, producers can do their
+// The roles with the fewest rights that the docs describe: laws pass under the one of workers, producers can do their
 // part, and administration is refused to both.
 import { readFileSync } from 'node:fs'
 import { Client } from 'pg'
@@ -7,7 +7,7 @@ import type { Broker } from '../../src/broker/contract.ts'
 import { postgres } from '../../src/brokers/postgres/postgres.ts'
 import { parseUrl } from '../../src/brokers/postgres/url.ts'
 import { request, spec } from '../../src/laws/factories.ts'
-import { testLaws } from '../support/law-tests.ts'
+import { testLawsAgain } from '../support/law-tests.ts'
 import { postgresHarness } from '../support/postgres-harness.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 import { hasPostgresServer } from '../support/postgres-tests.ts'
@@ -35,7 +35,7 @@ if (hasPostgresServer()) {
     )
   }
   const urlOf = (user: string): string => server.url.replace('postgres@', `${user}@`)
-  testLaws(
+  testLawsAgain(
     await postgresHarness({
       name: 'postgres, under the role of workers',
       server,
