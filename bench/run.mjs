@@ -8,7 +8,7 @@ import { setup } from '../scripts/setup.mjs'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const modules = `${here}node_modules`
-const suitesWithPeers = ['redis', 'postgres']
+const suitesWithPeers = ['redis', 'postgres', 'worker']
 
 setup()
 const node = suitesWithPeers.some((suite) => process.argv.includes(suite)) ? installPeers() : execPath

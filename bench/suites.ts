@@ -408,7 +408,92 @@ const postgres: readonly Figure[] = [
   ),
 ]
 
+const blocked = {
+  script: 'blocked',
+  args: [],
+  systems: ['offstage', 'bullmq'],
+  roundsOf: once(['offstage', 'bullmq']),
+} as const
+const keeper = { script: 'keeper', args: ['jobs=150000'] }
+
+const worker: readonly Figure[] = [
+  figure(
+    'waiting',
+    '1,000 jobs of 100 ms at a time, one worker: of the ideal 10,000 jobs/s',
+    '%',
+    [{ atLeast: 95 }],
+    { script: 'waiting', args: ['jobs=60000'], systems: ['offstage', 'bullmq'] },
+    'percent',
+  ),
+  figure(
+    'blocked',
+    'a handler that blocks for three leases: how often it runs',
+    'runs',
+    [{ atMost: 1 }],
+    blocked,
+    'runs',
+  ),
+  figure(
+    'blocked-others',
+    'the 50 others: those that ran more than once',
+    'jobs',
+    [{ atMost: 0 }],
+    blocked,
+    'repeated',
+  ),
+  figure('blocked-last', 'the last of the 50 to end, after the block began', 's', [], blocked, 'lastSeconds'),
+  figure(
+    'blocked-failed',
+    'jobs of the 51 that are recorded as failed',
+    'jobs',
+    [{ atMost: 0 }],
+    blocked,
+    'failed',
+  ),
+  figure(
+    'keeper',
+    'drain with leases kept by the thread over that with leases kept by the loop',
+    'ratio',
+    [{ atLeast: 0.99 }],
+    keeper,
+    'rate',
+  ),
+  figure('keeper-cpu', 'CPU of the process a job, the same way', 'ratio', [], keeper, 'cpu'),
+]
+
+const hop = { script: 'threads', args: ['jobs=200', 'hops=3000'] }
+
+const threads: readonly Figure[] = [
+  figure(
+    'compute',
+    "jobs that compute, runIn: 'thread' over inline, two at once",
+    'ratio',
+    [{ atLeast: 1.5 }],
+    hop,
+    'ratio',
+  ),
+  figure('ping', 'ping of the same process meanwhile, p99', 'ms', [{ below: 50 }], hop, 'pingThreads'),
+  figure('ping-inline', 'the same with the jobs inline', 'ms', [], hop, 'pingInline'),
+  figure(
+    'hop',
+    'what a thread adds to an attempt that does nothing, p50',
+    'ms',
+    [{ below: 0.3 }],
+    hop,
+    'hop',
+  ),
+  figure('offload', 'an offloaded no-op call, one after the other', 'ms', [], hop, 'offload'),
+]
+
 export const suites: { readonly [name: string]: Suite } = {
+  threads: {
+    figures: threads,
+    server: undefined,
+    peers: [],
+    client: undefined,
+    args: [],
+    conditions: 'jobs on a SQLite file, one worker process, durability FULL',
+  },
   sqlite: {
     figures: sqlite,
     server: undefined,
@@ -425,6 +510,14 @@ export const suites: { readonly [name: string]: Suite } = {
     args: ['check=zod'],
     conditions:
       'payload of 88 bytes; Offstage with its defaults, the others as their documents have them for speed',
+  },
+  worker: {
+    figures: worker,
+    server: 'redis',
+    peers: ['bullmq', 'ioredis'],
+    client: 'ioredis',
+    args: ['check=types'],
+    conditions: 'on Redis; two workers with leases (locks) of 3 s where a handler blocks',
   },
   postgres: {
     figures: postgres,

@@ -15,8 +15,9 @@ export function open({ broker }: SystemOptions): System {
   return {
     enqueue: (input) => producer().add('mail', input),
     enqueueMany: (inputs) => producer().addBulk(inputs.map((data) => ({ name: 'mail', data }))),
-    work: async (run, concurrency) => {
-      const worker = new Worker<Mail>('mail', async () => run(), {
+    work: async (run, concurrency, { leaseMs } = {}) => {
+      const worker = new Worker<Mail>('mail', async ({ data }) => run(data), {
+        ...(leaseMs !== undefined && { lockDuration: leaseMs, stalledInterval: leaseMs }),
         connection: { host, port, maxRetriesPerRequest: null },
         prefix,
         concurrency,
@@ -25,6 +26,7 @@ export function open({ broker }: SystemOptions): System {
       await worker.waitUntilReady()
       return () => worker.close()
     },
+    failed: () => producer().getFailedCount(),
     close: async () => queue?.close(),
   }
 }

@@ -33,7 +33,7 @@ export function open({ broker }: SystemOptions): System {
       const runner = await run({
         ...shared,
         noHandleSignals: true,
-        taskList: { mail: async () => started() },
+        taskList: { mail: async () => void (await started()) },
         preset: {
           worker: {
             concurrentJobs: concurrency,

@@ -12,22 +12,23 @@ const nothing = { codec: 0, bytes: new Uint8Array() }
 export function open({ broker, check }: SystemOptions): System {
   // The warning that the bench's server keeps nothing on disk is true, and known.
   const app = offstage({ broker, logger: { ...silentLogger, error: stderrLogger.error } })
-  let started: () => void = () => undefined
+  let started: (input?: Mail) => unknown = () => undefined
   const task = app.task({
     name: 'mail',
     input: check === 'zod' ? checked : type<Mail>(),
-    run: () => started(),
+    run: (input) => started(input),
   })
   return {
     enqueue: (input) => task.enqueue(input),
     enqueueMany: (inputs) => task.enqueueMany(inputs),
-    work: async (run, concurrency) => {
+    work: async (run, concurrency, { leaseMs, keeper } = {}) => {
       started = run
-      const worker = app.worker({ concurrency })
+      const worker = app.worker({ concurrency, lease: leaseMs, keeper })
       await worker.start()
       return () => worker.stop()
     },
     claims: (batch) => claimLoop(broker, batch),
+    failed: async () => (await app.jobs.counts()).failed,
     close: () => app.close(),
   }
 }

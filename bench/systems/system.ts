@@ -6,14 +6,30 @@ export interface System {
   enqueue(input: Mail): Promise<unknown>
   /** The library's own call for many. */
   enqueueMany(inputs: readonly Mail[]): Promise<unknown>
-  /** Starts a worker, which calls `run` as each job starts. Answers what stops it. */
-  work(run: () => void, concurrency: number): Promise<() => Promise<unknown>>
+  /**
+   * Starts a worker, which calls `run` as each job starts, where a figure asks for it with its input; the job lasts until what that answers has resolved.
+   * Answers what stops it.
+   */
+  work(
+    run: (input?: Mail) => unknown,
+    concurrency: number,
+    more?: WorkOptions,
+  ): Promise<() => Promise<unknown>>
   /**
    * The store's own claims, without a worker around them, where they can be called: each trip settles the batch of the
    * last one and claims the next.
    */
   claims?(batch: number): Promise<ClaimLoop>
+  /** How many jobs are recorded as failed. */
+  failed?(): Promise<number>
   close(): Promise<unknown>
+}
+
+export interface WorkOptions {
+  /** How long a claim holds without renewal, in ms. Default the system's own. */
+  readonly leaseMs?: number
+  /** Offstage: who renews leases. */
+  readonly keeper?: 'thread' | 'loop'
 }
 
 export interface ClaimLoop {
