@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { execPath } from 'node:process'
 import { provideServers } from './servers.mjs'
 import { build, checkNode, installDependencies, root, tool } from './setup.mjs'
-import { runVitest } from './vitest.mjs'
+import { runVitest, tellFailures } from './vitest.mjs'
 
 checkNode()
 installDependencies()
@@ -43,6 +43,7 @@ for (const { name, ok, seconds } of report) {
 process.exitCode = report.every((step) => step.ok) ? 0 : 1
 
 function testsPass() {
-  const { passed, failed } = runVitest([])
-  return passed > 0 && failed === 0
+  const counts = runVitest([])
+  tellFailures(counts)
+  return counts.passed > 0 && counts.failures.length === 0
 }

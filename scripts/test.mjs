@@ -5,7 +5,9 @@ import { spawnSync } from 'node:child_process'
 import { argv, execPath } from 'node:process'
 import { provideServers } from './servers.mjs'
 import { build, checkNode, installDependencies, root, tool } from './setup.mjs'
-import { runVitest } from './vitest.mjs'
+import { runVitest, tellFailures } from './vitest.mjs'
+
+const SLOWEST = 12
 
 checkNode()
 installDependencies()
@@ -27,14 +29,31 @@ for (const [name, run] of steps) {
 }
 
 const counts = runVitest(argv.slice(2))
-const ran = counts.passed + counts.failed
-if (ran === 0) console.log('FAILED: no test ran')
-for (const { name, reason } of counts.skipped) console.log(`skipped: ${name}: ${reason ?? 'no reason given'}`)
+if (counts.passed + counts.failures.length === 0)
+  counts.failures.push({ name: 'vitest', said: 'no test ran' })
+tellSkipped(counts.skipped)
+tellSlowest(counts.files)
+tellFailures(counts)
 
 passed += counts.passed
-failed += ran === 0 ? 1 : counts.failed
+failed += counts.failures.length
 process.exitCode = failed > 0 ? 1 : 0
 console.log(`${passed} passed, ${failed} failed`)
+
+/** One line a file and reason: dozens of tests are skipped for the same cause. */
+function tellSkipped(skipped) {
+  const groups = new Map()
+  for (const { name, reason = 'no reason given' } of skipped) {
+    const key = `${name.split(' > ')[0]}: ${reason}`
+    groups.set(key, (groups.get(key) ?? 0) + 1)
+  }
+  for (const [key, count] of groups) console.log(`skipped: ${count} of ${key}`)
+}
+
+function tellSlowest(files) {
+  const slowest = files.toSorted((a, b) => b.ms - a.ms).slice(0, SLOWEST)
+  console.log(`slowest: ${slowest.map(({ file, ms }) => `${file} ${Math.round(ms / 1_000)} s`).join(', ')}`)
+}
 
 function node(script, ...args) {
   return (

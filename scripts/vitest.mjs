@@ -1,4 +1,4 @@
-// Runs vitest with its usual output and answers how many tests passed, failed and were skipped.
+// Runs vitest with its usual output and answers how many tests passed, which failed and which were skipped.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,11 +16,17 @@ export function runVitest(filters) {
     })
     const counts = existsSync(file)
       ? JSON.parse(readFileSync(file, 'utf8'))
-      : { passed: 0, failed: 1, skipped: [] }
+      : { passed: 0, failures: [], skipped: [], files: [] }
     // An exit code that the counts do not explain (a crash, no file matched) is a failure too.
-    if (done.status !== 0 && counts.failed === 0) counts.failed = 1
+    if (done.status !== 0 && counts.failures.length === 0)
+      counts.failures.push({ name: 'vitest', said: `it ended with ${done.status ?? done.signal}` })
     return counts
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Says what failed; to be said last, so that who sees no more than the end of a long output sees it. */
+export function tellFailures({ failures }) {
+  for (const { name, said } of failures) console.log(`FAILED: ${name}\n  ${said.replaceAll('\n', '\n  ')}`)
 }
