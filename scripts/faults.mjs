@@ -1,6 +1,5 @@
-// `npm run faults`: every fault test on every broker, some minutes each, and a report of what was measured; every mistake
-// that the simulation has to find; and all laws under the least rights and behind a pooler. Arguments choose test files (npm run faults -- test/faults/redis), and
-// `--report <file>` writes the report as Markdown too.
+// `npm run faults`: every fault test on every broker, some minutes each, and a report of what was measured. Arguments choose
+// test files (npm run faults -- test/faults/redis), and `--report <file>` writes the report as Markdown too.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -16,7 +15,7 @@ setup()
 const servers = await provideServers()
 const folder = mkdtempSync(join(tmpdir(), 'offstage-faults-report-'))
 const file = join(folder, 'report.jsonl')
-env.OFFSTAGE_FAULTS = 'all'
+env.OFFSTAGE_TESTS = 'all'
 env.OFFSTAGE_FAULTS_REPORT = file
 const { positionals: filters, values } = parseArgs({
   args: argv.slice(2),
@@ -24,11 +23,8 @@ const { positionals: filters, values } = parseArgs({
   options: { report: { type: 'string' } },
 })
 const startedAt = Date.now()
-const counts = runVitest(
-  filters.length > 0
-    ? filters
-    : ['test/faults', 'test/simulation', 'test/postgres/roles', 'test/postgres/pooler'],
-)
+// Most cases wait most of the time; those that load the machine run alone.
+const counts = runVitest(filters.length > 0 ? filters : ['test/faults'], ['--maxWorkers=3'])
 
 const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean).map(JSON.parse) : []
 rmSync(folder, { recursive: true, force: true })

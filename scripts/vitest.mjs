@@ -5,13 +5,15 @@ import { join } from 'node:path'
 import { env } from 'node:process'
 import { root, tool } from './setup.mjs'
 
-/** Runs the tests whose files match `filters` (all without any). */
-export function runVitest(filters) {
+const BRIEF_LENGTH = 120
+
+/** Runs the tests whose files match `filters` (all without any), with further options of vitest. */
+export function runVitest(filters, options = []) {
   const folder = mkdtempSync(join(tmpdir(), 'offstage-test-'))
   const file = join(folder, 'counts.json')
   try {
     const reporters = ['--reporter=default', `--reporter=${join(root, 'scripts/counts-reporter.mjs')}`]
-    const done = tool('vitest/vitest.mjs', ['run', ...reporters, ...filters], {
+    const done = tool('vitest/vitest.mjs', ['run', ...reporters, ...options, ...filters], {
       env: { ...env, OFFSTAGE_COUNTS: file },
     })
     const counts = existsSync(file)
@@ -26,7 +28,10 @@ export function runVitest(filters) {
   }
 }
 
-/** Says what failed; to be said last, so that who sees no more than the end of a long output sees it. */
+/** Says what failed: whole, and then a line each, so that who sees no more than the end of a long output sees all of it. */
 export function tellFailures({ failures }) {
-  for (const { name, said } of failures) console.log(`FAILED: ${name}\n  ${said.replaceAll('\n', '\n  ')}`)
+  for (const { name, said } of failures) console.log(`\nFAILED: ${name}\n  ${said.replaceAll('\n', '\n  ')}`)
+  if (failures.length > 0) console.log('')
+  for (const { name, said } of failures)
+    console.log(`FAILED: ${name}: ${said.replaceAll(/\s+/g, ' ').slice(0, BRIEF_LENGTH)}`)
 }

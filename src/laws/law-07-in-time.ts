@@ -8,6 +8,10 @@ import type { Law } from './law.ts'
 import { breathe, StallProbe } from './time.ts'
 
 const ON_TIME_MS = 50
+/** Odd, for there is one in the middle. */
+const ROUNDS = 3
+/** For so long a worker has waited when it counts as idle: longer than brokers keep two announcements apart. */
+const IDLE_MS = 60
 
 export const inTime: Law = {
   number: 7,
@@ -83,22 +87,20 @@ export const inTime: Law = {
     {
       name: 'an idle worker gets what falls due no more than 50 ms late',
       async run(context) {
-        const probe = new StallProbe()
         await context.enqueue(...[80, 160, 240].map((delayMs) => spec({ id: `in-${delayMs}`, delayMs })))
-        await promptly(context, context.broker, 3, probe)
+        await promptly(context, () => fetch(context, context.broker))
       },
     },
     {
       name: 'an idle worker that expects nothing soon hears of what falls due earlier',
       async run(context) {
-        const probe = new StallProbe()
         await context.enqueue(spec({ id: 'far', delayMs: 600_000 }))
-        const fetched = fetch(context, context.broker)
-        await breathe()
-        await context.enqueue(spec({ id: 'near', delayMs: 80 }))
-        const reserved = await fetched
-        assert.equal(reserved.jobs[0]?.id, 'near')
-        await onTime(context, reserved, probe)
+        await promptly(context, async (round) => {
+          const fetched = fetch(context, context.broker)
+          await breathe()
+          await context.enqueue(spec({ id: `near-${round}`, delayMs: 80 }))
+          return fetched
+        })
       },
     },
     {
@@ -109,13 +111,12 @@ export const inTime: Law = {
         // The first calls on a new connection pay for what a server prepares once.
         await context.enqueue(spec({ id: 'first' }))
         for (const first of (await fetch(context, other)).jobs) await context.settled(succeeded(first))
-        const probe = new StallProbe()
-        const fetched = fetch(context, other)
-        await breathe(20)
-        await context.enqueue(spec({ id: 'job' }))
-        const reserved = await fetched
-        assert.equal(reserved.jobs[0]?.id, 'job')
-        await onTime(context, reserved, probe)
+        await promptly(context, async (round) => {
+          const fetched = fetch(context, other)
+          await breathe(IDLE_MS)
+          await context.enqueue(spec({ id: `job-${round}` }))
+          return fetched
+        })
       },
     },
     {
@@ -269,27 +270,24 @@ async function fetch(context: LawContext, broker: Broker): Promise<Reserved> {
   }
 }
 
-async function promptly(
-  context: LawContext,
-  broker: Broker,
-  count: number,
-  probe: StallProbe,
-): Promise<void> {
-  for (let index = 0; index < count; index += 1) await onTime(context, await fetch(context, broker), probe)
-}
-
 /**
- * Checks that the claim came no more than 50 ms after its job was due, but for what the machine itself stalled: twice, since
- * the way goes through this process and the server's, and only this one's stall is seen.
+ * Checks that claims come no more than 50 ms after their jobs are due, but for what the machine itself stalled: in the
+ * middle of three, since a busy machine holds up the server too, which is not seen from here.
  */
-async function onTime(context: LawContext, reserved: Reserved, probe: StallProbe): Promise<void> {
-  for (const { id } of reserved.jobs) {
-    const { runAt, createdAt } = await context.job(id)
-    const lateMs = reserved.now - (runAt ?? createdAt)
-    context.report(`${id} was claimed ${lateMs} ms after its time; stall ${probe.longestMs} ms`)
-    assert(lateMs >= 0, `${id} was claimed ${-lateMs} ms before its time`)
-    assert(lateMs <= ON_TIME_MS + 2 * probe.longestMs, `${id} was claimed ${lateMs} ms after its time`)
+async function promptly(context: LawContext, next: (round: number) => Promise<Reserved>): Promise<void> {
+  const probe = new StallProbe()
+  const lateMs: number[] = []
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const { jobs, now } = await next(round)
+    const { id, runAt, createdAt } = await context.job(jobs[0]?.id ?? assert.fail('nothing was claimed'))
+    const late = now - (runAt ?? createdAt)
+    assert(late >= 0, `${id} was claimed ${-late} ms before its time`)
+    lateMs.push(late)
   }
+  const stallMs = probe.stop()
+  context.report(`claimed ${lateMs.join(', ')} ms after their times; stall ${stallMs} ms`)
+  const middle = lateMs.toSorted((a, b) => a - b)[(ROUNDS - 1) / 2] ?? 0
+  assert(middle <= ON_TIME_MS + 2 * stallMs, `claimed ${lateMs.join(', ')} ms after their times`)
 }
 
 async function wakes(context: LawContext, what: string, act: () => Promise<unknown>): Promise<void> {

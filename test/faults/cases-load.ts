@@ -45,7 +45,7 @@ export const loadCases: readonly FaultCase[] = [
     title:
       'F34: 10,000 jobs due in one millisecond and 100,000 delayed ones all run, and the broker is held by none',
     timeoutMs: 240_000,
-    heavy: true,
+    alone: true,
     run: avalanche,
   },
   {
@@ -58,7 +58,7 @@ export const loadCases: readonly FaultCase[] = [
     title:
       'F41: 10,000 jobs fail while what they need is down: retries as spread as jitter makes them, no dead letter',
     timeoutMs: 180_000,
-    heavy: true,
+    alone: true,
     run: dependencyDown,
   },
   {

@@ -11,7 +11,7 @@ import { every, lasting, until } from './time.ts'
 const DEMOTED_MS = 3_000
 const REFUSED_MS = 5_000
 
-/** The suite knows servers as something that can be harmed; here they are what `redis.test.ts` starts. */
+/** The suite knows servers as something that can be harmed; here they are what the tests of Redis start. */
 const redisOf = ({ server }: Arena): RedisServer => server as RedisServer
 
 export const redisCases: readonly FaultCase[] = [

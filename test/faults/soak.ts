@@ -33,7 +33,7 @@ export const soak: FaultCase = {
     'F1: a soak: workers and producers are killed and stopped, the network is harmed, the broker is restarted',
   durability: 'durable',
   timeoutMs: QUIET_MS + FAULTS_MS + 180_000,
-  heavy: true,
+  alone: true,
   async run(arena) {
     const storm = new Storm(arena)
     await storm.start()

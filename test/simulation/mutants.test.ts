@@ -1,5 +1,5 @@
 // The simulation is worth what it finds: every mistake that is made on purpose has to show in some hundreds of worlds.
-// Those with a star run with every `npm test`; all of them with `npm run faults`.
+// Those with a star run with every `npm test`; all of them with `npm run slow`.
 import { spawn } from 'node:child_process'
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { mutants } from './mutants.ts'
 import { type Summary, simulate } from './run.ts'
 
 const SEEDS = 1_000
-const all = process.env.OFFSTAGE_FAULTS === 'all'
+const all = process.env.OFFSTAGE_TESTS === 'all'
 
 let build = ''
 beforeAll(async () => {

@@ -5,9 +5,9 @@ import { type BrokerHarness, laws, runCase, skipReason } from '../../src/laws/in
 /** Contract, leases, waking, one step, limits: what another way to the same broker may change. */
 const USUAL = [0, 3, 7, 8, 10]
 
-/** For a further way to a broker whose own test runs them all: those are run with the fault suite, else the usual ones. */
+/** For a further way to a broker whose own test runs them all: they run with `npm run slow`, else the usual ones. */
 export function testLawsAgain(harness: BrokerHarness): void {
-  testLaws(harness, process.env.OFFSTAGE_FAULTS === 'all' ? undefined : USUAL)
+  testLaws(harness, process.env.OFFSTAGE_TESTS === 'all' ? undefined : USUAL)
 }
 
 /** @param only numbers of laws; default all of them */
