@@ -1,6 +1,16 @@
 // How processes that share a file wake each other: a file beside it is touched after a commit that made work, and
-// watched while somebody waits. It is a hint; polling is beneath it. The file is never replaced or removed.
-import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from 'node:fs'
+// watched while somebody waits. It is a hint; polling is beneath it. Offstage never replaces or removes the file; where somebody
+// else did, both sides notice that theirs is no longer the one that others find.
+import {
+  closeSync,
+  constants,
+  type FSWatcher,
+  fstatSync,
+  openSync,
+  statSync,
+  watch,
+  writeSync,
+} from 'node:fs'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 
 /** Touches closer together than this become one. In milliseconds. */
@@ -13,6 +23,7 @@ export class WakeFile {
   readonly #changed: () => void
   #fd: number | undefined
   #watcher: FSWatcher | undefined
+  #watched = 0
   #touchedAt = Number.NEGATIVE_INFINITY
   #later: Timer | undefined
   #watching = false
@@ -58,6 +69,7 @@ export class WakeFile {
   #write(): void {
     this.#touchedAt = this.#clock.monotonic()
     try {
+      if (this.#fd !== undefined && fstatSync(this.#fd).nlink === 0) this.#forget()
       this.#fd ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600)
       writeSync(this.#fd, BYTE, 0, 1, 0)
     } catch {
@@ -74,9 +86,11 @@ export class WakeFile {
   #arm(): void {
     if (this.#watcher !== undefined) return
     try {
-      closeSync(openSync(this.#path, 'a', 0o600))
-      const watcher = watch(this.#path, { persistent: false }, (event) => {
-        if (event === 'rename') this.#again(watcher)
+      const fd = openSync(this.#path, 'a', 0o600)
+      this.#watched = fstatSync(fd).ino
+      closeSync(fd)
+      const watcher = watch(this.#path, { persistent: false }, () => {
+        if (!this.#isThere()) this.#again(watcher)
         this.#changed()
       })
       watcher.on('error', () => this.#again(watcher))
@@ -87,6 +101,15 @@ export class WakeFile {
     }
   }
 
+  /** A file that was removed is told of as changed only, while any process has it open. */
+  #isThere(): boolean {
+    try {
+      return statSync(this.#path).ino === this.#watched
+    } catch {
+      return false
+    }
+  }
+
   /** Somebody removed or replaced the file: watches the one that is there now. */
   #again(watcher: FSWatcher): void {
     watcher.close()
@@ -94,7 +117,10 @@ export class WakeFile {
     this.#watcher = undefined
     this.#forget()
     this.#clock.schedule(APART_MS, () => {
-      if (this.#watching) this.#arm()
+      if (!this.#watching) return
+      this.#arm()
+      // For a touch while nobody watched.
+      this.#changed()
     })
   }
 }

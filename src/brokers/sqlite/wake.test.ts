@@ -1,11 +1,13 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { encodeJson } from '../../job/codec.ts'
 import { defaultRetention } from '../../job/defaults.ts'
 import type { JobSpec } from '../../job/record.ts'
+import { systemClock } from '../../runtime/clock.ts'
 import { type SqliteBroker, sqlite } from './sqlite.ts'
+import { WakeFile } from './wake-file.ts'
 
 const request = {
   queues: ['mail'],
@@ -66,4 +68,26 @@ test('the file for waking does not grow with the touches', async () => {
     await consumer.reserve(request)
   }
   expect(size()).toBeLessThanOrEqual(1)
+})
+
+test('who touched the file before it was removed is heard by those who watch the new one', async () => {
+  const file = join(folder, 'other.db')
+  let heard = 0
+  const near = new WakeFile(file, systemClock, () => undefined)
+  const far = new WakeFile(file, systemClock, () => {
+    heard += 1
+  })
+  try {
+    far.watch(true)
+    near.touch()
+    await vi.waitFor(() => expect(heard).toBeGreaterThan(0))
+    rmSync(`${file}-wake`)
+    await vi.waitFor(() => expect(existsSync(`${file}-wake`)).toBe(true))
+    heard = 0
+    near.touch()
+    await vi.waitFor(() => expect(heard).toBeGreaterThan(0))
+  } finally {
+    near.close()
+    far.close()
+  }
 })
