@@ -5,6 +5,7 @@ import type {
   Broker,
   JobSelection,
   LeaseRef,
+  LimitRule,
   ListRequest,
   LogLine,
   Note,
@@ -41,6 +42,8 @@ export class Subject {
   readonly #claims: LeaseRef[] = []
   readonly #accepted = new Map<string, Accepted>()
   #beginning = 0
+  /** Since a limit came or went while there were jobs, those of one task may stand in two lanes. */
+  #mixed = false
 
   constructor(broker: Broker, advance: (ms: number) => void | Promise<void>) {
     this.broker = broker
@@ -87,7 +90,7 @@ export class Subject {
       case 'pause':
         return broker.pause(QUEUES[operation.queue] ?? '', operation.paused)
       case 'limit':
-        return broker.limit(operation.rules.map(ruleOf))
+        return this.#limit(operation.rules.map(ruleOf))
       case 'write':
         return this.#write(operation)
       case 'schedule':
@@ -152,7 +155,7 @@ export class Subject {
   /** Lets all time pass and works until nothing is left: every accepted job has to come to its end. */
   async finish(): Promise<void> {
     for (const queue of QUEUES) await this.broker.pause(queue, false)
-    await this.broker.limit((await this.broker.limits()).map((rule) => ({ ...rule, limit: null })))
+    await this.#limit((await this.broker.limits()).map((rule) => ({ ...rule, limit: null })))
     const everything: ReserveDraft = { queues: [0, 1], max: 50, leaseMs: 60_000, starting: 0, suspects: 1 }
     for (let round = 0; round < 40; round += 1) {
       await Promise.all(WORKFLOWS.map((workflow) => this.broker.publish(workflow)))
@@ -197,6 +200,11 @@ export class Subject {
       next: next && requestOf(next),
     })
     return { answers: settled.answers, next: settled.next && this.#claimed(settled.next) }
+  }
+
+  async #limit(rules: readonly LimitRule[]): Promise<void> {
+    this.#mixed ||= rules.length > 0 && this.#accepted.size > 0
+    await this.broker.limit(rules)
   }
 
   async #steer(action: Action, selection: JobSelection): Promise<SelectionAnswer> {
@@ -267,7 +275,8 @@ export class Subject {
 
   #claimed({ jobs: answered, now }: Reserved): unknown {
     // The order inside a lane is checked here; that of the lanes of a queue among themselves is the broker's choice.
-    const jobs = [...answered].sort((one, other) => compare(shareOf(one), shareOf(other)))
+    const order = (job: ReservedJob): string => (this.#mixed ? `${shareOf(job)}\n${job.id}` : shareOf(job))
+    const jobs = [...answered].sort((one, other) => compare(order(one), order(other)))
     const first = this.#claims.length
     this.#claims.push(...jobs.map(({ id, token }) => ({ id, token })))
     for (const { id } of jobs) {

@@ -4,7 +4,7 @@ import { expect, onTestFinished } from 'vitest'
 import { until } from '../../../test/faults/time.ts'
 import { startPostgres } from '../../../test/support/postgres-server.ts'
 import { postgresTest } from '../../../test/support/postgres-tests.ts'
-import { request, specs } from '../../laws/factories.ts'
+import { request, spec, specs } from '../../laws/factories.ts'
 import { postgres } from './postgres.ts'
 
 const BACKLOG = 10_000
@@ -49,4 +49,27 @@ postgresTest('promoting and claiming by turns read as much as they move, with an
   const { jobs } = await broker.reserve(request({ max: STEP }))
   expect(jobs).toHaveLength(STEP)
   expect((await told()) - before).toBeLessThan(2 * STEP * EACH)
+})
+
+postgresTest('the order of what falls due, and of tokens, is the same by any plan', async () => {
+  const settings = { enable_tidscan: 'off', enable_nestloop: 'off', enable_material: 'off' }
+  const server = await startPostgres({ settings })
+  onTestFinished(() => server.stop())
+  const broker = postgres(`${server.url}?schema=plans`)
+  onTestFinished(() => broker.close())
+  await broker.open()
+  const limit = { concurrency: 1_000_000 }
+  for (const queue of ['plain', 'turns']) {
+    const ids = Array.from({ length: 50 }, (_, n) => `${queue}-${n}`)
+    // In the table they stand the other way round.
+    const soon = Date.now() + 300
+    await broker.enqueue([ids.map((id, n) => spec({ id, queue, runAt: soon + n })).toReversed()])
+    await until('all are due', () => Date.now() > soon + ids.length || undefined)
+    await broker.maintain()
+    if (queue === 'turns') await broker.limit([{ scope: { kind: 'queue', queue }, source: 'set', limit }])
+    const { jobs } = await broker.reserve(request({ queues: [queue], max: 100 }))
+    expect(jobs.map(({ id }) => id)).toEqual(ids)
+    const tokens = jobs.map(({ token }) => token)
+    expect(tokens).toEqual(tokens.toSorted((a, b) => a - b))
+  }
 })

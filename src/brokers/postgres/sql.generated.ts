@@ -446,9 +446,10 @@ BEGIN
     ORDER BY priority DESC, pos LIMIT p_most FOR UPDATE SKIP LOCKED
   ) p;
   IF v_seqs IS NULL THEN RETURN '{}'; END IF;
-  UPDATE live l SET state = 3, token = nextval('tokens'), lease_until = p_until, worker = p_worker, claimed_at = p_now,
+  UPDATE live l SET state = 3, token = s.token, lease_until = p_until, worker = p_worker, claimed_at = p_now,
     started = NOT p_lane.suspect AND s.n <= p_starting, flags = l.flags | v_limited
-  FROM unnest(v_rows) WITH ORDINALITY AS s(row, n)
+  FROM unnest(v_rows, ARRAY(SELECT nextval('tokens') FROM generate_series(1, cardinality(v_rows))))
+    WITH ORDINALITY AS s(row, token, n)
   WHERE l.ctid = s.row;
   IF v_limited <> 0 THEN
     INSERT INTO slots (scope, seq, token)
@@ -490,9 +491,10 @@ BEGIN
   seqs := '{}';
   IF cardinality(v_rows) = 0 THEN RETURN; END IF;
   WITH claimed AS (
-    UPDATE live l SET state = 3, token = nextval('tokens'), lease_until = p_until, worker = p_worker, claimed_at = p_now,
+    UPDATE live l SET state = 3, token = r.token, lease_until = p_until, worker = p_worker, claimed_at = p_now,
       started = r.n <= p_starting
-    FROM unnest(v_rows) WITH ORDINALITY AS r(row, n)
+    FROM unnest(v_rows, ARRAY(SELECT nextval('tokens') FROM generate_series(1, cardinality(v_rows))))
+      WITH ORDINALITY AS r(row, token, n)
     WHERE l.ctid = r.row
     RETURNING l.seq, l.token, l.kind, l.priority, l.flags, l.due_at, r.n
   )
@@ -1829,7 +1831,8 @@ DECLARE
   v_lanes boolean;
 BEGIN
   -- They are locked, so they stay where they are: found again by their places, whatever the planner thinks of a table
-  -- that has just been filled. What becomes of them is told by the change itself, and not looked up.
+  -- that has just been filled. A join keeps no order, so the places in the line are counted out before it. What becomes
+  -- of them is told by the change itself, and not looked up.
   SELECT array_agg(d.seq ORDER BY d.due_at, d.seq), array_agg(d.ctid ORDER BY d.due_at, d.seq) INTO v_seqs, v_rows FROM (
     SELECT seq, ctid, due_at FROM live WHERE state = 1 AND queue = p_queue AND due_at <= p_now
     ORDER BY due_at, seq LIMIT p_most FOR UPDATE SKIP LOCKED
@@ -1838,7 +1841,7 @@ BEGIN
   WITH moved AS (
     UPDATE live l SET state = 2, pos = d.pos,
       lane = lane_key((l.flags & 2048) <> 0, limited_task(l.kind), l.partition)
-    FROM (SELECT r.row, nextval('seqs') AS pos FROM unnest(v_rows) AS r(row)) d
+    FROM unnest(v_rows, ARRAY(SELECT nextval('seqs') FROM generate_series(1, cardinality(v_rows)))) AS d(row, pos)
     WHERE l.ctid = d.row
     RETURNING l
   ), counted AS (

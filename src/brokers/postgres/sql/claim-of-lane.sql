@@ -22,9 +22,10 @@ BEGIN
     ORDER BY priority DESC, pos LIMIT p_most FOR UPDATE SKIP LOCKED
   ) p;
   IF v_seqs IS NULL THEN RETURN '{}'; END IF;
-  UPDATE live l SET state = 3, token = nextval('tokens'), lease_until = p_until, worker = p_worker, claimed_at = p_now,
+  UPDATE live l SET state = 3, token = s.token, lease_until = p_until, worker = p_worker, claimed_at = p_now,
     started = NOT p_lane.suspect AND s.n <= p_starting, flags = l.flags | v_limited
-  FROM unnest(v_rows) WITH ORDINALITY AS s(row, n)
+  FROM unnest(v_rows, ARRAY(SELECT nextval('tokens') FROM generate_series(1, cardinality(v_rows))))
+    WITH ORDINALITY AS s(row, token, n)
   WHERE l.ctid = s.row;
   IF v_limited <> 0 THEN
     INSERT INTO slots (scope, seq, token)

@@ -39,9 +39,10 @@ BEGIN
   seqs := '{}';
   IF cardinality(v_rows) = 0 THEN RETURN; END IF;
   WITH claimed AS (
-    UPDATE live l SET state = 3, token = nextval('tokens'), lease_until = p_until, worker = p_worker, claimed_at = p_now,
+    UPDATE live l SET state = 3, token = r.token, lease_until = p_until, worker = p_worker, claimed_at = p_now,
       started = r.n <= p_starting
-    FROM unnest(v_rows) WITH ORDINALITY AS r(row, n)
+    FROM unnest(v_rows, ARRAY(SELECT nextval('tokens') FROM generate_series(1, cardinality(v_rows))))
+      WITH ORDINALITY AS r(row, token, n)
     WHERE l.ctid = r.row
     RETURNING l.seq, l.token, l.kind, l.priority, l.flags, l.due_at, r.n
   )

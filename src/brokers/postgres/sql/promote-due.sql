@@ -13,7 +13,8 @@ DECLARE
   v_lanes boolean;
 BEGIN
   -- They are locked, so they stay where they are: found again by their places, whatever the planner thinks of a table
-  -- that has just been filled. What becomes of them is told by the change itself, and not looked up.
+  -- that has just been filled. A join keeps no order, so the places in the line are counted out before it. What becomes
+  -- of them is told by the change itself, and not looked up.
   SELECT array_agg(d.seq ORDER BY d.due_at, d.seq), array_agg(d.ctid ORDER BY d.due_at, d.seq) INTO v_seqs, v_rows FROM (
     SELECT seq, ctid, due_at FROM live WHERE state = 1 AND queue = p_queue AND due_at <= p_now
     ORDER BY due_at, seq LIMIT p_most FOR UPDATE SKIP LOCKED
@@ -22,7 +23,7 @@ BEGIN
   WITH moved AS (
     UPDATE live l SET state = 2, pos = d.pos,
       lane = lane_key((l.flags & 2048) <> 0, limited_task(l.kind), l.partition)
-    FROM (SELECT r.row, nextval('seqs') AS pos FROM unnest(v_rows) AS r(row)) d
+    FROM unnest(v_rows, ARRAY(SELECT nextval('seqs') FROM generate_series(1, cardinality(v_rows)))) AS d(row, pos)
     WHERE l.ctid = d.row
     RETURNING l
   ), counted AS (
