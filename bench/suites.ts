@@ -415,6 +415,7 @@ const blocked = {
   roundsOf: once(['offstage', 'bullmq']),
 } as const
 const keeper = { script: 'keeper', args: ['jobs=150000'] }
+const watchdog = { script: 'watchdog', args: ['seconds=10'] }
 
 const worker: readonly Figure[] = [
   figure(
@@ -459,6 +460,31 @@ const worker: readonly Figure[] = [
     'rate',
   ),
   figure('keeper-cpu', 'CPU of the process a job, the same way', 'ratio', [], keeper, 'cpu'),
+  figure(
+    'watchdog',
+    'one handler waits: the time for which the event loop is awake, watched by the thread',
+    '%',
+    [{ below: 1 }],
+    watchdog,
+    'watched',
+  ),
+  figure(
+    'unwatched',
+    'the same with leases kept by the loop, which is not watched',
+    '%',
+    [],
+    watchdog,
+    'unwatched',
+  ),
+  figure(
+    'watchdog-cpu',
+    'CPU of the whole process meanwhile, watched',
+    '% of a core',
+    [],
+    watchdog,
+    'cpuWatched',
+  ),
+  figure('unwatched-cpu', 'the same, not watched', '% of a core', [], watchdog, 'cpuUnwatched'),
 ]
 
 const hop = { script: 'threads', args: ['jobs=200', 'hops=3000'] }

@@ -142,9 +142,13 @@ export class World {
     this.#seeToOne()
     const underWay = (): boolean =>
       this.#processes.some(({ state }) => state === 'starting' || state === 'stopping')
-    // Who stood still hears now what it was told meanwhile.
+    const settled = (): Promise<void> =>
+      this.#until(() => !underWay(), BACK_MS, 'a worker neither started nor stopped')
+    // Who stood still hears now what it was told meanwhile, which may be to stop.
     await this.#wait(600)
-    await this.#until(() => !underWay(), BACK_MS, 'a worker neither started nor stopped')
+    await settled()
+    this.#seeToOne()
+    await settled()
 
     const survivors = this.#processes.filter(({ state }) => state === 'up')
     const quietAt = Math.max(0, ...survivors.map(({ line }) => line.busyUntil))
