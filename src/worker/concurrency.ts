@@ -5,20 +5,19 @@
 //   all slots are taken, and there is room    number + a fiftieth of the range, at least 1
 //   else                                      stays
 //
-// Late is a turn of more than the horizon of prefetch (100 ms): what was claimed ahead cannot start in time then. The
+// Late is a turn of more than 100 ms: what was claimed ahead (`pace.ts`) cannot start in time then. The
 // number rises only below a quarter of that, so that a rise is not the cause of the next fall. Uncollected garbage counts
 // as taken memory, so it rises up to 70 % of the limit, and falls above 85 %. With a lower number what runs goes on; it
 // only has no successor.
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Gauge } from './gauge.ts'
-import { HORIZON_MS } from './pace.ts'
 
 const LOOK_MS = 500
 const START = 10
 const DECREASE = 0.75
 /** From the floor to the ceiling in so many rises: half a minute. */
 const RISES = 50
-const LATE_MS = HORIZON_MS
+const LATE_MS = 100
 const EASY_MS = LATE_MS / 4
 const SHORT_MEMORY = 0.85
 const EASY_MEMORY = 0.7

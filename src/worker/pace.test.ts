@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Attempt } from './attempt.ts'
-import { Pace } from './pace.ts'
+import { HORIZON_MS, Pace } from './pace.ts'
 
 type Running = Pick<Attempt, 'job' | 'startedAt'>
 
@@ -34,11 +34,11 @@ describe('how far ahead to claim', () => {
   })
 
   test.each([
-    [1, 990, 990],
-    [10, 90, 90],
-    [50, 10, 10],
-    [99, 0, 0],
-    [100, 0, 0],
+    [1, 1_000, 1_000],
+    [10, 115, 115],
+    [50, 15, 15],
+    [100, 2, 2],
+    [113, 0, 0],
     [150, 0, 0],
     [600_000, 0, 0],
   ])(
@@ -66,11 +66,24 @@ describe('how far ahead to claim', () => {
 
   test('nor do those whose attempts take longer than their task usually does', () => {
     const pace = measured({ a: 10 })
-    expect(ahead(pace, 4, attempts('a', 4, 5))).toBe(36)
-    expect(ahead(pace, 4, attempts('a', 4, 50))).toBe(20)
-    expect(ahead(pace, 4, attempts('a', 4, 100))).toBe(0)
+    expect(ahead(pace, 4, attempts('a', 4, 5))).toBe(48)
+    expect(ahead(pace, 4, attempts('a', 4, 50))).toBe(34)
+    expect(ahead(pace, 4, attempts('a', 4, 100))).toBe(14)
+    expect(ahead(pace, 4, attempts('a', 4, 135))).toBe(0)
     expect(ahead(pace, 4, attempts('a', 4, 900))).toBe(0)
-    expect(ahead(pace, 4, [...attempts('a', 3, 900), ...attempts('a', 1, 1)])).toBe(9)
+    expect(ahead(pace, 4, [...attempts('a', 3, 900), ...attempts('a', 1, 1)])).toBe(11)
+  })
+
+  test('a slot whose attempt is about to end counts for nearly all that follows', () => {
+    const pace = measured({ a: 100 })
+    expect(ahead(pace, 100, attempts('a', 100, 0))).toBe(25)
+    expect(ahead(pace, 100, attempts('a', 100, 50))).toBe(75)
+    expect(ahead(pace, 100, attempts('a', 100, 99))).toBe(124)
+  })
+
+  test('but one of a long task counts for nothing, however long it has been held', () => {
+    for (const age of [0, 60, 119, 125, 130, 60_000])
+      expect(ahead(measured({ a: 120 }), 100, attempts('a', 100, age))).toBe(0)
   })
 
   test('nor do those of a task that nothing is known of', () => {
@@ -92,7 +105,7 @@ describe('how far ahead to claim', () => {
   })
 
   test('more slots than attempts may run, after the number was lowered', () => {
-    expect(ahead(measured({ a: 50 }), 2, attempts('a', 4, 0))).toBe(4)
+    expect(ahead(measured({ a: 50 }), 2, attempts('a', 4, 0))).toBe(6)
   })
 })
 
@@ -103,11 +116,11 @@ describe('no more than what has started lately', () => {
     expect(ahead(pace, 10)).toBe(0)
     for (let i = 0; i < 3; i += 1) pace.started(NOW)
     expect(ahead(pace, 10)).toBe(3)
-    for (let i = 0; i < 4; i += 1) pace.started(NOW + 100)
-    expect(ahead(pace, 10, [], NOW + 100)).toBe(7)
-    expect(ahead(pace, 10, [], NOW + 200)).toBe(4)
-    expect(ahead(pace, 10, [], NOW + 299)).toBe(4)
-    expect(ahead(pace, 10, [], NOW + 300)).toBe(0)
+    for (let i = 0; i < 4; i += 1) pace.started(NOW + HORIZON_MS)
+    expect(ahead(pace, 10, [], NOW + HORIZON_MS)).toBe(7)
+    expect(ahead(pace, 10, [], NOW + 2 * HORIZON_MS)).toBe(4)
+    expect(ahead(pace, 10, [], NOW + 3 * HORIZON_MS - 1)).toBe(4)
+    expect(ahead(pace, 10, [], NOW + 3 * HORIZON_MS)).toBe(0)
     pace.started(NOW + 9_000)
     expect(ahead(pace, 10, [], NOW + 9_000)).toBe(1)
   })

@@ -1,18 +1,24 @@
-// How far ahead to claim: what will start within a tenth of a second, by the worker's own measure. No-op jobs travel in
-// hundreds, a job of ten minutes is never hoarded, and where both are in one queue, the slots that long ones hold do
+// How far ahead to claim: what will start within about a tenth of a second, by the worker's own measure. No-op jobs travel
+// in hundreds, a job of ten minutes is never hoarded, and where both are in one queue, the slots that long ones hold do
 // not count.
 //
 //   a slot that is free has the whole horizon for others; one that is held has what is left of it when its attempt is
-//   expected to have ended: it goes on for as long as attempts of its task take, or for as long again as it has taken
+//   expected to have ended: as long as attempts of its task take; one that is late, as late again
 //   ahead = the sum of that over all slots / how long an attempt takes
 //
-// Attempts longer than the horizon count as the horizon: how much longer they are makes no difference here. A worker
+// Attempts longer than the horizon count as the horizon: how much longer they are makes no difference here. Slots of tasks
+// whose attempts are mostly as long as that count for nothing, however close to the end they seem to be. A worker
 // whose handlers compute has slots that wait for the one thread; so nothing is claimed beyond what really has started
 // lately.
 import type { Attempt } from './attempt.ts'
 
-/** Jobs that will start within this are worth claiming now. */
-export const HORIZON_MS = 100
+/**
+ * Jobs that will start within this are worth claiming now. More than a tenth of a second, so that attempts of just that
+ * length, which timers make a little longer, are among those whose successors are claimed in time.
+ */
+export const HORIZON_MS = 125
+/** From such a mean on, attempts count as longer than the horizon. */
+const LONG_MS = 0.9 * HORIZON_MS
 /** The weight of the latest attempt in the means. */
 const WEIGHT = 0.05
 
@@ -57,10 +63,11 @@ export class Pace {
   ahead(running: ReadonlySet<Running>, slots: number, now: number): number {
     const { value: meanMs } = this.#all
     if (meanMs === undefined) return 0
-    let leftMs = Math.max(0, slots - running.size) * (HORIZON_MS - meanMs)
+    let leftMs = meanMs > LONG_MS ? 0 : Math.max(0, slots - running.size) * (HORIZON_MS - meanMs)
     for (const { job, startedAt } of running) {
       const takesMs = this.#byTask.get(job.task)?.value ?? HORIZON_MS
-      leftMs += Math.max(0, HORIZON_MS - Math.max(takesMs, now - startedAt))
+      if (takesMs > LONG_MS) continue
+      leftMs += Math.max(0, HORIZON_MS - Math.abs(takesMs - (now - startedAt)))
     }
     const starts = Math.floor(leftMs / Math.max(meanMs, 0.001))
     return Math.min(this.#max, this.startedLately(now), starts)

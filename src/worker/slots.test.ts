@@ -9,7 +9,7 @@ import { ManualClock } from '../runtime/manual-clock.ts'
 import type { Attempt } from './attempt.ts'
 import { Claims } from './claims.ts'
 import { workerSettings } from './options.ts'
-import { Pace } from './pace.ts'
+import { HORIZON_MS, Pace } from './pace.ts'
 import { PatientBroker } from './patient.ts'
 import { Slots } from './slots.ts'
 
@@ -104,23 +104,23 @@ describe('what waits and does not start', () => {
 
   test('goes back, from the end of the line, beyond twice what has started lately', async () => {
     const { slots, back, pass } = stuck()
-    await pass(99)
+    await pass(HORIZON_MS - 1)
     expect(back).toEqual([])
     await pass(1)
     expect([back, slots.waiting]).toEqual([
       ['job-3', 'job-4', 'job-5', 'job-6', 'job-7', 'job-8', 'job-9'],
       2,
     ])
-    await pass(100)
+    await pass(HORIZON_MS)
     expect([back.length, slots.waiting]).toEqual([9, 0])
   })
 
   test('stays where it was the loop that was held', async () => {
     const { slots, loop, back, pass } = stuck()
     loop.heldMs = 300
-    await pass(100)
+    await pass(HORIZON_MS)
     expect([back, slots.waiting]).toEqual([[], 9])
-    await pass(100)
+    await pass(HORIZON_MS)
     expect(slots.waiting).toBe(0)
   })
 
