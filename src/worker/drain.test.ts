@@ -164,6 +164,42 @@ describe('a graceful stop', () => {
     expect(ran).toBe(0)
   })
 
+  test('so are those of a claim ahead, which leaves while all others have ended', async () => {
+    let hint = deferred()
+    const call = (): void => {
+      const last = hint
+      hint = deferred()
+      last.resolve()
+    }
+    kit.break('wake', () => hint.promise)
+    let ran = 0
+    const worker = await kit.started([task(() => ++ran)], { concurrency: 2, pollInterval: '10s' })
+    await kit.until(() => kit.count('reserve') === 1)
+    const replies: Deferred[] = []
+    kit.break('reserve', async (_, through) => {
+      const reserved = await through()
+      const reply = deferred()
+      replies.push(reply)
+      await reply.promise
+      return reserved
+    })
+    const first = await kit.enqueue()
+    call()
+    await kit.until(() => replies.length === 1)
+    const second = await kit.enqueue()
+    // The next claim leaves with the answer to this one.
+    call()
+    await turns()
+    replies[0]?.resolve()
+    await kit.until(async () => (await states([first, second])).join() === 'succeeded,active')
+    const stopping = stop(worker)
+    await turns()
+    replies[1]?.resolve()
+    await stopping
+    expect(await states([second])).toEqual(['ready'])
+    expect(ran).toBe(1)
+  })
+
   test('waits for notes and outcomes that the broker does not take at first', async () => {
     const id = await kit.enqueue()
     let failures = 0

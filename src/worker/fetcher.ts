@@ -28,9 +28,8 @@ export interface FetcherPorts {
   readonly claims: Claims
   readonly slots: Slots
   readonly waker: Waker
-  /** While it is busy, its trips take the claims along; while it is failing, nothing is claimed. */
+  /** While it is busy, its trips take the claims along. */
   readonly settler: Pick<Settler, 'busy'>
-  /** For what was claimed and is not to be started. */
 }
 
 export class Fetcher {
@@ -40,6 +39,8 @@ export class Fetcher {
   readonly #pollMs: number
   #rotation = 0
   #underWay = false
+  /** The last claim beside the loop. */
+  #claimingAhead: Promise<void> | undefined
   #stopped = false
   /** Monotonic: when to look for work next. */
   #lookAt = 0
@@ -71,6 +72,7 @@ export class Fetcher {
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#loop.stop()
+    await this.#claimingAhead
   }
 
   /** There may be work: looks for it at once. Errors are waited out nevertheless. */
@@ -168,7 +170,7 @@ export class Fetcher {
     // The loop sleeps as long as a claim is under way: a hint that came meanwhile is for it. What went wrong is met again
     // there, waited out and said.
     const goOn = (): void => this.#loop.nudge()
-    this.#claim(request).then(goOn, goOn)
+    this.#claimingAhead = this.#claim(request).then(goOn, goOn)
   }
 
   async #turn(): Promise<number> {
