@@ -23,7 +23,7 @@ const { positionals: filters, values } = parseArgs({
   options: { report: { type: 'string' } },
 })
 const startedAt = Date.now()
-// Most cases wait most of the time; those that load the machine run alone.
+// Most cases wait most of the time; of those of brokers, the ones that load the machine run alone.
 const counts = runVitest(filters.length > 0 ? filters : ['test/faults'], ['--maxWorkers=3'])
 
 const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean).map(JSON.parse) : []

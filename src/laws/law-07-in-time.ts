@@ -8,6 +8,8 @@ import type { Law } from './law.ts'
 import { breathe, StallProbe } from './time.ts'
 
 const ON_TIME_MS = 50
+/** For no longer a server is held up by a busy machine; less than brokers poll. */
+const HELD_UP_MS = 500
 /** Odd, for there is one in the middle. */
 const ROUNDS = 3
 /** For so long a worker has waited when it counts as idle: longer than brokers keep two announcements apart. */
@@ -272,10 +274,11 @@ async function fetch(context: LawContext, broker: Broker): Promise<Reserved> {
 
 /**
  * Checks that claims come no more than 50 ms after their jobs are due, but for what the machine itself stalled: in the
- * middle of three, since a busy machine holds up the server too, which is not seen from here.
+ * middle of three, since a busy machine holds up the server too, which is not seen from here. None may have been found by a poll.
  */
 async function promptly(context: LawContext, next: (round: number) => Promise<Reserved>): Promise<void> {
   const probe = new StallProbe()
+  context.atEnd(async () => void probe.stop())
   const lateMs: number[] = []
   for (let round = 0; round < ROUNDS; round += 1) {
     const { jobs, now } = await next(round)
@@ -284,10 +287,12 @@ async function promptly(context: LawContext, next: (round: number) => Promise<Re
     assert(late >= 0, `${id} was claimed ${-late} ms before its time`)
     lateMs.push(late)
   }
-  const stallMs = probe.stop()
+  const stallMs = probe.longestMs
   context.report(`claimed ${lateMs.join(', ')} ms after their times; stall ${stallMs} ms`)
   const middle = lateMs.toSorted((a, b) => a - b)[(ROUNDS - 1) / 2] ?? 0
-  assert(middle <= ON_TIME_MS + 2 * stallMs, `claimed ${lateMs.join(', ')} ms after their times`)
+  const worst = Math.max(...lateMs)
+  const onTime = middle <= ON_TIME_MS + 2 * stallMs && worst <= HELD_UP_MS + 2 * stallMs
+  assert(onTime, `claimed ${lateMs.join(', ')} ms after their times`)
 }
 
 async function wakes(context: LawContext, what: string, act: () => Promise<unknown>): Promise<void> {

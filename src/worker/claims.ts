@@ -48,6 +48,8 @@ export class Claim implements LeaseRef {
   overruled: string | undefined = undefined
   /** Monotonic: when its outcome was first refused a trip. */
   triedAt: number | undefined = undefined
+  /** And when it was refused for the first time though others had got through since. */
+  refusedAt: number | undefined = undefined
 
   constructor(job: ReservedJob, claimedAt: number, recorded: boolean, leaseEnds: number) {
     this.id = job.id

@@ -86,6 +86,13 @@ describe('how far ahead to claim', () => {
       expect(ahead(measured({ a: 120 }), 100, attempts('a', 100, age))).toBe(0)
   })
 
+  test('nor does one of a task whose attempts are short as often as long', () => {
+    const pace = new Pace(1_000)
+    for (let i = 0; i < 400; i += 1) pace.ended('a', i % 2 === 0 ? 10 : 600_000)
+    for (let i = 0; i < 2_000; i += 1) pace.started(NOW)
+    for (const age of [0, 60, 112, 125, 200]) expect(ahead(pace, 100, attempts('a', 100, age))).toBe(0)
+  })
+
   test('nor do those of a task that nothing is known of', () => {
     expect(ahead(measured({ a: 10 }), 4, attempts('new', 4, 0))).toBe(0)
   })

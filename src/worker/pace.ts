@@ -6,8 +6,9 @@
 //   expected to have ended: as long as attempts of its task take; one that is late, as late again
 //   ahead = the sum of that over all slots / how long an attempt takes
 //
-// Attempts longer than the horizon count as the horizon: how much longer they are makes no difference here. Slots of tasks
-// whose attempts are mostly as long as that count for nothing, however close to the end they seem to be. A worker
+// Attempts longer than the horizon count as the horizon, and for their own task as twice that: how much longer they are makes
+// no difference here. Slots of tasks of which two in five attempts are as long as that count for nothing, however close to the
+// end they seem to be. A worker
 // whose handlers compute has slots that wait for the one thread; so nothing is claimed beyond what really has started
 // lately.
 import type { Attempt } from './attempt.ts'
@@ -48,15 +49,14 @@ export class Pace {
 
   /** An attempt of the task held its slot that long. */
   ended(task: string, ms: number): void {
-    const counted = Math.min(ms, HORIZON_MS)
-    this.#all.add(counted)
+    this.#all.add(Math.min(ms, HORIZON_MS))
     let ofTask = this.#byTask.get(task)
     if (ofTask === undefined) {
       if (this.#byTask.size >= MAX_TASKS) this.#byTask.clear()
       ofTask = new Mean()
       this.#byTask.set(task, ofTask)
     }
-    ofTask.add(counted)
+    ofTask.add(Math.min(ms, 2 * HORIZON_MS))
   }
 
   /** How many jobs to hold beyond the slots. */

@@ -122,6 +122,33 @@ describe('a settle that fails', () => {
     expect(worker.active).toBe(0)
   })
 
+  test('an outage says nothing of an outcome that is refused once more when others have got through', async () => {
+    const id = await kit.enqueue()
+    const other = await kit.enqueue({ task: 'other' })
+    const gate = deferred()
+    let down = true
+    let refusals = 0
+    kit.break('extend', () => (down ? Promise.reject(new Error('down')) : undefined))
+    kit.break('settle', async (args, through) => {
+      const { outcomes } = args[0] as SettleRequest
+      const late = outcomes.some((outcome) => outcome.id === id)
+      if (down || (late && refusals === 0)) {
+        if (late && (await succeeded(other))) refusals += 1
+        throw new Error('down')
+      }
+      return through()
+    })
+    const tasks = [task(() => null), task(() => gate.promise, { name: 'other' })]
+    await kit.started(tasks, { lease: '3s', maintain: false, concurrency: 5 })
+    await kit.until(() => kit.count('settle') > 0)
+    await kit.pass(10_000, 50)
+    gate.resolve()
+    down = false
+    await kit.until(() => succeeded(id), 10_000)
+    expect(refusals).toBe(1)
+    expect(kit.logged('was not recorded')).toEqual([])
+  })
+
   test('an outcome that the broker cannot take does not silence a worker that has no other', async () => {
     const poison = await kit.enqueue()
     kit.break('settle', (args) => {

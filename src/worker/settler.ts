@@ -51,8 +51,8 @@ export class Settler {
     this.#ports = ports
   }
 
-  /** The broker refused the last trip: nothing more is claimed until one got through. */
-  get failing(): boolean {
+  /** The broker refused the last trip: no claim travels with the next one. */
+  get #failing(): boolean {
     return this.#errorsInARow > 0
   }
 
@@ -128,7 +128,7 @@ export class Settler {
 
   async #trip(claims: Claim[], outcomes: Outcome[], started: readonly Claim[]): Promise<void> {
     const { broker, clock } = this.#env
-    const next = this.failing ? undefined : this.#ports.nextClaim(claims)
+    const next = this.#failing ? undefined : this.#ports.nextClaim(claims)
     const sentAt = clock.monotonic()
     this.#underWay = true
     try {
@@ -159,7 +159,7 @@ export class Settler {
   }
 
   #answered(claims: readonly Claim[], outcomes: readonly Outcome[], answers: readonly SettleAnswer[]): void {
-    if (this.failing) this.#env.logger.info({ errors: this.#errorsInARow }, 'outcomes are recorded again')
+    if (this.#failing) this.#env.logger.info({ errors: this.#errorsInARow }, 'outcomes are recorded again')
     this.#errorsInARow = 0
     this.#maxTrip = Math.min(MAX_TRIP, this.#maxTrip * 2)
     this.#lastOkAt = this.#env.clock.monotonic()
@@ -252,9 +252,12 @@ export class Settler {
       claim.triedAt ??= now
       // Others got through since, or its lease was renewed: it is this outcome that the broker cannot take.
       const answeredAt = Math.max(this.#lastOkAt, claim.leaseEnds(now) - settings.leaseMs)
-      if (now - claim.triedAt > settings.leaseMs && answeredAt > claim.triedAt) {
-        this.#giveUp(claim, 'the broker took others and refused this one for the length of a lease')
-        continue
+      if (answeredAt > claim.triedAt) {
+        claim.refusedAt ??= now
+        if (now - claim.refusedAt > settings.leaseMs && answeredAt > claim.refusedAt) {
+          this.#giveUp(claim, 'the broker took others and refused this one for the length of a lease')
+          continue
+        }
       }
       this.#waitingClaims.push(claim)
       this.#waitingOutcomes.push(outcomes[i] as Outcome)

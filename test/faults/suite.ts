@@ -7,8 +7,8 @@ import { Fleet, type Process } from './fleet.ts'
 import type { Event } from './history.ts'
 import { NetProxy } from './proxy.ts'
 import { only } from './reading.ts'
-import { Watch } from './time.ts'
-import { TURNS_MS, takeTurn } from './turn.ts'
+import { Watch, within } from './time.ts'
+import { takeTurn, turnsMs } from './turn.ts'
 
 /** A private server that tests may harm. */
 export interface FaultServer {
@@ -64,6 +64,8 @@ export interface FaultCase {
 /** Leases of workers that are going to be harmed. */
 export const LEASE_MS = 3_000
 const TIMEOUT_MS = 60_000
+/** That the case has taken too long is said before the test is given up. */
+const END_MS = 5_000
 
 /** Whether all cases run, or only those with a star. */
 export const all: boolean = process.env.OFFSTAGE_TESTS === 'all'
@@ -179,11 +181,12 @@ export function faultTests(name: string, options: FaultOptions, cases: readonly 
   }
   describe(`faults on ${name}`, () => {
     for (const one of fit) {
-      test(one.title, { timeout: TURNS_MS + (one.timeoutMs ?? TIMEOUT_MS) }, async ({ skip }) => {
+      const limitMs = one.timeoutMs ?? TIMEOUT_MS
+      test(one.title, { timeout: turnsMs + limitMs + END_MS }, async ({ skip, signal }) => {
         if (missing !== undefined) skip(missing)
-        const giveTurn = await takeTurn(one.alone === true)
+        const giveTurn = await takeTurn(one.alone === true, signal)
         try {
-          await measured(one)
+          await within(limitMs, measured(one))
         } finally {
           giveTurn()
         }

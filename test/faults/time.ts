@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StallProbe } from '../../src/laws/time.ts'
 
+export { within } from '../../src/laws/time.ts'
+
 const LOOK_MS = 15
 
 /** Monotonic milliseconds. */

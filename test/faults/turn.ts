@@ -1,48 +1,95 @@
 // Cases that load the whole machine run alone, also where the files of the brokers run side by side: beside one another
 // each would be measured by the other. All others run beside one another.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { codeOf } from '../../src/errors/error.ts'
 import { lasting } from './time.ts'
 
 const LOOK_MS = 200
-
 /** The longest that others may have the turn. */
-export const TURNS_MS = 1_200_000
+const TURNS_MS = 1_800_000
+
+const report = process.env.OFFSTAGE_FAULTS_REPORT
+
+/** How long `takeTurn` may take: nothing outside of `npm run faults`. */
+export const turnsMs: number = report === undefined ? 0 : TURNS_MS
+
+let taken = 0
 
 /**
  * Resolves when this process may run a case, which it may until the answer is called: `alone`, or beside others that are not
- * alone. At once outside of `npm run faults`.
+ * alone. A test that was given up while it waited is to abort.
  */
-export async function takeTurn(alone: boolean): Promise<() => void> {
-  const report = process.env.OFFSTAGE_FAULTS_REPORT
+export async function takeTurn(alone: boolean, signal: AbortSignal): Promise<() => void> {
   if (report === undefined) return () => undefined
   const lonely = `${report}.alone`
-  const beside = `${report}.beside-${process.pid}`
+  taken += 1
+  const beside = `${report}.beside-${process.pid}-${taken}`
+  const mine = alone ? lonely : beside
+  const give = (): void => rmSync(mine, { force: true })
   if (alone) {
-    while (!taken(lonely)) await lasting(LOOK_MS)
-    while (others(report)) await lasting(LOOK_MS)
-    return () => rmSync(lonely)
+    while (!create(lonely)) await pause(signal)
+    try {
+      while (marksBeside(report).some(isHeld)) await pause(signal)
+    } catch (error) {
+      give()
+      throw error
+    }
+    return give
   }
   for (;;) {
     // Marked before the look: either this one sees who is alone, or that one waits for this one.
-    if (taken(beside) && !standing(lonely)) return () => rmSync(beside)
-    rmSync(beside)
-    await lasting(LOOK_MS)
+    create(beside)
+    if (!isHeld(lonely)) return give
+    give()
+    await pause(signal)
   }
 }
 
-function others(report: string): boolean {
-  return readdirSync(dirname(report)).some((file) => file.startsWith(`${basename(report)}.beside-`))
+async function pause(signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  await lasting(LOOK_MS)
 }
 
-function standing(file: string): boolean {
-  return readdirSync(dirname(file)).includes(basename(file))
+function marksBeside(of: string): string[] {
+  const folder = dirname(of)
+  return readdirSync(folder)
+    .filter((file) => file.startsWith(`${basename(of)}.beside-`))
+    .map((file) => join(folder, file))
 }
 
-function taken(file: string): boolean {
+/** Whether the mark is there, and the process that made it too. One of a process that has died is removed. */
+function isHeld(mark: string): boolean {
+  if (!existsSync(mark)) return false
+  const pid = Number(readMark(mark))
+  if (pid === 0 || isAlive(pid)) return true
+  rmSync(mark, { force: true })
+  return false
+}
+
+/** Empty while it is being written, and when it has just gone. */
+function readMark(mark: string): string {
   try {
-    writeFileSync(file, String(process.pid), { flag: 'wx' })
+    return readFileSync(mark, 'utf8')
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    return ''
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH'
+  }
+}
+
+/** False where somebody alive has it. */
+function create(mark: string): boolean {
+  if (isHeld(mark)) return false
+  try {
+    writeFileSync(mark, String(process.pid), { flag: 'wx' })
     return true
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error

@@ -42,7 +42,7 @@ export class Subject {
   readonly #claims: LeaseRef[] = []
   readonly #accepted = new Map<string, Accepted>()
   #beginning = 0
-  /** Since a limit came or went while there were jobs, those of one task may stand in two lanes. */
+  /** Since a limit of a task came or went while there were jobs, those of one task may stand in two lanes. */
   #mixed = false
 
   constructor(broker: Broker, advance: (ms: number) => void | Promise<void>) {
@@ -203,7 +203,7 @@ export class Subject {
   }
 
   async #limit(rules: readonly LimitRule[]): Promise<void> {
-    this.#mixed ||= rules.length > 0 && this.#accepted.size > 0
+    this.#mixed ||= rules.some(({ scope }) => scope.kind === 'task') && this.#accepted.size > 0
     await this.broker.limit(rules)
   }
 
@@ -326,7 +326,7 @@ const nothing: JobDraft = {
   tag: undefined,
 }
 
-/** Jobs of one share stand in one lane, with or without limits. */
+/** Jobs of one share stand in one lane, as long as no limit of their task comes or goes. */
 function shareOf({ partition, task }: ReservedJob): string {
   return `${partition ?? ''}\n${task}`
 }

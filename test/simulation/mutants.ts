@@ -7,7 +7,7 @@ export interface Mutant {
   readonly file: string
   readonly find: string
   readonly replace: string
-  /** Looked for with every run of the tests; all of them are with `npm run faults`. */
+  /** Looked for with every run of the tests; all of them are with `npm run slow`. */
   readonly star?: true
 }
 

@@ -69,7 +69,7 @@ export class WakeFile {
   #write(): void {
     this.#touchedAt = this.#clock.monotonic()
     try {
-      if (this.#fd !== undefined && fstatSync(this.#fd).nlink === 0) this.#forget()
+      if (this.#fd !== undefined && this.#inodeThere() !== fstatSync(this.#fd).ino) this.#forget()
       this.#fd ??= openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600)
       writeSync(this.#fd, BYTE, 0, 1, 0)
     } catch {
@@ -89,8 +89,10 @@ export class WakeFile {
       const fd = openSync(this.#path, 'a', 0o600)
       this.#watched = fstatSync(fd).ino
       closeSync(fd)
-      const watcher = watch(this.#path, { persistent: false }, () => {
-        if (!this.#isThere()) this.#again(watcher)
+      const watcher = watch(this.#path, { persistent: false }, (event) => {
+        // A file that was removed is told of as changed only, while any process has it open; its inode is not given to another
+        // till then.
+        if (event === 'rename' || this.#inodeThere() !== this.#watched) this.#again(watcher)
         this.#changed()
       })
       watcher.on('error', () => this.#again(watcher))
@@ -101,12 +103,12 @@ export class WakeFile {
     }
   }
 
-  /** A file that was removed is told of as changed only, while any process has it open. */
-  #isThere(): boolean {
+  /** Of the file that others find; undefined where there is none. */
+  #inodeThere(): number | undefined {
     try {
-      return statSync(this.#path).ino === this.#watched
+      return statSync(this.#path).ino
     } catch {
-      return false
+      return undefined
     }
   }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -70,7 +70,10 @@ test('the file for waking does not grow with the touches', async () => {
   expect(size()).toBeLessThanOrEqual(1)
 })
 
-test('who touched the file before it was removed is heard by those who watch the new one', async () => {
+test.each([
+  ['removed', (path: string) => rmSync(path)],
+  ['moved away', (path: string) => renameSync(path, `${path}-old`)],
+])('who touched the file before it was %s is heard by those who watch the new one', async (_, harm) => {
   const file = join(folder, 'other.db')
   let heard = 0
   const near = new WakeFile(file, systemClock, () => undefined)
@@ -81,7 +84,7 @@ test('who touched the file before it was removed is heard by those who watch the
     far.watch(true)
     near.touch()
     await vi.waitFor(() => expect(heard).toBeGreaterThan(0))
-    rmSync(`${file}-wake`)
+    harm(`${file}-wake`)
     await vi.waitFor(() => expect(existsSync(`${file}-wake`)).toBe(true))
     heard = 0
     near.touch()

@@ -20,10 +20,15 @@ export const spec: CommandSpec = {
   args: '[entry...]',
   details: [
     'Watches the folders of the entries. After a change the worker drains and a new one starts; after an error it waits',
-    `for the next change. Prints a line for each attempt. Without --grace the worker has ${DEFAULT_GRACE} to drain.`,
+    'for the next change. Prints a line for each attempt.',
   ],
   options: {
     ...workerOptions,
+    grace: {
+      type: 'string',
+      value: '<duration>',
+      help: `how long running jobs may go on when it stops; default ${DEFAULT_GRACE}`,
+    },
     watch: {
       type: 'string',
       value: '<folder>',
