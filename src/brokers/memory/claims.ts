@@ -45,7 +45,7 @@ export function reserve(space: Space, request: ReserveRequest, nextToken: () => 
   const queues = request.queues.flatMap((name) => space.lanes.queues.get(name) ?? [])
   for (const queue of queues) {
     if (queue.paused) continue
-    left.promotions -= promoteDue(space, queue, left.promotions)
+    left.promotions -= promoteDue(space, queue, now, left.promotions)
     space.lanes.openTimed(queue)
     take(queue)
   }
@@ -61,11 +61,11 @@ function nextJob(space: Space, queue: Queue, suspects: number): StoredJob | unde
   return suspect ?? space.lanes.next(queue.normal)
 }
 
-/** Makes up to `max` due jobs of a queue ready, the earliest first. */
-function promoteDue(space: Space, queue: Queue, max: number): number {
+/** Makes up to `max` jobs of a queue ready that are due by then, the earliest first. */
+function promoteDue(space: Space, queue: Queue, now: number, max: number): number {
   for (let count = 0; count < max; count += 1) {
     const job = queue.due.peek()
-    if (job === undefined || (job.runAt ?? 0) > space.now()) return count
+    if (job === undefined || (job.runAt ?? 0) > now) return count
     space.toReady(job)
   }
   return max

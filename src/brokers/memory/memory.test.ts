@@ -7,6 +7,8 @@ import {
   everyOutcome,
   failed,
   json,
+  request as lawRequest,
+  spec as lawSpec,
   QUEUE,
   released,
   request,
@@ -490,4 +492,23 @@ describe('asking and steering', () => {
     expect(await broker.cancel({ query: {} })).toEqual({ done: ['a', 'c'], skipped: [], more: false })
     expect(await job('b')).toMatchObject({ state: 'cancelled', reason: 'dependency' })
   })
+})
+
+test('a clock that goes on during a claim hands out nothing before the time that the claim tells', async () => {
+  class Hasty extends ManualClock {
+    override now(): number {
+      this.advance(1)
+      return super.now()
+    }
+  }
+  const hasty = memory({ clock: new Hasty() })
+  await hasty.open()
+  for (let delayMs = 1; delayMs <= 60; delayMs += 1) await hasty.enqueue([[lawSpec({ delayMs })]])
+  const claimed: ReservedJob[] = []
+  while (claimed.length < 60) {
+    const { jobs, now } = await hasty.reserve(lawRequest({ max: 100 }))
+    for (const job of jobs) expect((await hasty.get([job.id]))[0]?.runAt ?? 0).toBeLessThanOrEqual(now)
+    claimed.push(...jobs)
+  }
+  await hasty.close()
 })
