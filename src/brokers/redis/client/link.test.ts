@@ -37,6 +37,7 @@ function connection(): { readonly connection: Connection; end(): void } {
 test.each([
   ['a quick server', 5, 1_000],
   ['a slow one', 700, 2_800],
+  ['one that is reached while the process still starts', 2_600, 3_000],
 ])('the first attempt has the time there is, the next as much as %s needs', async (_, tookMs, wanted) => {
   const clock = new ManualClock()
   const limits: (number | undefined)[] = []
@@ -64,5 +65,36 @@ test.each([
       return limits
     })
     .toEqual([undefined, wanted])
+  await link.close(unavailable('closed'))
+})
+
+test('while no attempt succeeds, the one after eight has the time there is: the network may have become slow', async () => {
+  const clock = new ManualClock()
+  const limits: (number | undefined)[] = []
+  const first = connection()
+  const link = new Link({
+    clock,
+    silenceMs: 3_000,
+    holds: false,
+    locate: () => Promise.resolve(ADDRESS),
+    changed: () => undefined,
+    connect: (_address, _signal, limitMs) => {
+      limits.push(limitMs)
+      return limits.length === 1
+        ? Promise.resolve(first.connection)
+        : Promise.reject(unavailable('no answer'))
+    },
+  })
+  link.start()
+  await expect.poll(() => link.connection).toBeDefined()
+  first.end()
+  await expect
+    .poll(() => {
+      clock.advance(1_000)
+      return limits.length
+    })
+    .toBeGreaterThan(18)
+  const patient = limits.flatMap((limit, attempt) => (limit === undefined ? [attempt] : []))
+  expect(patient.slice(0, 3)).toEqual([0, 9, 17])
   await link.close(unavailable('closed'))
 })

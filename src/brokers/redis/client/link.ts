@@ -12,11 +12,15 @@ const MAX_BACKOFF_MS = 1_000
 /** A connection that held this long was a good one: the next back-off starts small again. */
 const GOOD_MS = 1_000
 /**
- * What took this long the last time may take so many times as long again, and never less than this. An attempt that
- * begins while the network swallows all it is given would else outlive the fault by the whole time of connecting.
+ * What took this long the last time may take so many times as long again, and never less nor more than this (a process
+ * that is just starting is long in connecting itself). An attempt that begins while the network swallows all it is given
+ * would else outlive the fault by the whole time of connecting.
  */
 const PATIENCE = 4
 const MIN_PATIENCE_MS = 1_000
+const MAX_PATIENCE_MS = 3_000
+/** So often an attempt has all the time there is: the network may have become slow. */
+const PATIENT_EVERY = 8
 
 export interface LinkOptions {
   readonly clock: Clock
@@ -137,7 +141,8 @@ export class Link {
     const { signal } = this.#stop
     this.#silence.goesOn()
     for (let failures = 0; !signal.aborted; ) {
-      const connectedAt = await this.#turn(signal)
+      const patient = failures > 0 && failures % PATIENT_EVERY === 0
+      const connectedAt = await this.#turn(signal, patient ? undefined : this.#limitMs)
       const good = connectedAt !== undefined && clock.monotonic() - connectedAt >= GOOD_MS
       failures = good ? 0 : failures + 1
       this.#silence.goesOn()
@@ -149,7 +154,7 @@ export class Link {
   }
 
   /** One connection from its making to its end; answers since when it was ready, if it ever was. */
-  async #turn(signal: AbortSignal): Promise<number | undefined> {
+  async #turn(signal: AbortSignal, limitMs: number | undefined): Promise<number | undefined> {
     const { clock, locate, connect, ready, changed } = this.#options
     let connection: Connection | undefined
     try {
@@ -158,8 +163,9 @@ export class Link {
       this.#trying = { address, give }
       if (signal.aborted) give.abort()
       const triedAt = clock.monotonic()
-      connection = await connect(address, give.signal, this.#limitMs)
-      this.#limitMs = Math.max(MIN_PATIENCE_MS, PATIENCE * (clock.monotonic() - triedAt))
+      connection = await connect(address, give.signal, limitMs)
+      const wantedMs = PATIENCE * (clock.monotonic() - triedAt)
+      this.#limitMs = Math.min(MAX_PATIENCE_MS, Math.max(MIN_PATIENCE_MS, wantedMs))
       connection.onData(() => this.#silence.broken())
       this.#silence.broken()
       this.#opening = connection
