@@ -165,24 +165,11 @@ describe('a graceful stop', () => {
   })
 
   test('so are those of a claim ahead, which leaves while all others have ended', async () => {
-    let hint = deferred()
-    const call = (): void => {
-      const last = hint
-      hint = deferred()
-      last.resolve()
-    }
-    kit.break('wake', () => hint.promise)
+    const call = kit.hints()
     let ran = 0
     const worker = await kit.started([task(() => ++ran)], { concurrency: 2, pollInterval: '10s' })
     await kit.until(() => kit.count('reserve') === 1)
-    const replies: Deferred[] = []
-    kit.break('reserve', async (_, through) => {
-      const reserved = await through()
-      const reply = deferred()
-      replies.push(reply)
-      await reply.promise
-      return reserved
-    })
+    const replies = kit.holdReplies('reserve')
     const first = await kit.enqueue()
     call()
     await kit.until(() => replies.length === 1)

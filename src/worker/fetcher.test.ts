@@ -87,13 +87,7 @@ describe('claiming', () => {
   })
 
   test('a hint that comes while a claim ahead is under way is followed at once', async () => {
-    let hint = deferred()
-    const call = (): void => {
-      const last = hint
-      hint = deferred()
-      last.resolve()
-    }
-    kit.break('wake', () => hint.promise)
+    const call = kit.hints()
     let started = 0
     const run = (): null => {
       started += 1
@@ -101,14 +95,7 @@ describe('claiming', () => {
     }
     await kit.started([task(run)], { concurrency: 2, pollInterval: '10s' })
     await kit.until(() => kit.count('reserve') === 1)
-    const replies: Deferred[] = []
-    kit.break('reserve', async (_, through) => {
-      const answer = await through()
-      const reply = deferred()
-      replies.push(reply)
-      await reply.promise
-      return answer
-    })
+    const replies = kit.holdReplies('reserve')
     await kit.enqueue()
     call()
     await kit.until(() => replies.length === 1, 500)

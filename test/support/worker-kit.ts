@@ -130,6 +130,30 @@ export class WorkerKit {
     this.#faults.set(name, fault)
   }
 
+  /** From now on the broker calls for work only when the answer is called. */
+  hints(): () => void {
+    let hint = deferred()
+    this.break('wake', () => hint.promise)
+    return () => {
+      const last = hint
+      hint = deferred()
+      last.resolve()
+    }
+  }
+
+  /** The broker does what it is asked, and each answer comes when the next of these is resolved. */
+  holdReplies(name: CallName): readonly Deferred[] {
+    const replies: Deferred[] = []
+    this.break(name, async (_, through) => {
+      const answer = await through()
+      const reply = deferred()
+      replies.push(reply)
+      await reply.promise
+      return answer
+    })
+    return replies
+  }
+
   heal(name: CallName): void {
     this.#faults.delete(name)
   }

@@ -34,6 +34,17 @@ function connection(): { readonly connection: Connection; end(): void } {
   }
 }
 
+function linkTo(clock: ManualClock, connect: (limitMs?: number) => Promise<Connection>): Link {
+  return new Link({
+    clock,
+    silenceMs: 3_000,
+    holds: false,
+    locate: () => Promise.resolve(ADDRESS),
+    changed: () => undefined,
+    connect: (_address, _signal, limitMs) => connect(limitMs),
+  })
+}
+
 test.each([
   ['a quick server', 5, 1_000],
   ['a slow one', 700, 2_800],
@@ -42,19 +53,12 @@ test.each([
   const clock = new ManualClock()
   const limits: (number | undefined)[] = []
   const made: ReturnType<typeof connection>[] = []
-  const link = new Link({
-    clock,
-    silenceMs: 3_000,
-    holds: false,
-    locate: () => Promise.resolve(ADDRESS),
-    changed: () => undefined,
-    connect: (_address, _signal, limitMs) => {
-      limits.push(limitMs)
-      clock.advance(tookMs)
-      const next = connection()
-      made.push(next)
-      return Promise.resolve(next.connection)
-    },
+  const link = linkTo(clock, (limitMs) => {
+    limits.push(limitMs)
+    clock.advance(tookMs)
+    const next = connection()
+    made.push(next)
+    return Promise.resolve(next.connection)
   })
   link.start()
   await expect.poll(() => link.connection).toBeDefined()
@@ -72,18 +76,9 @@ test('while no attempt succeeds, the one after eight has the time there is: the 
   const clock = new ManualClock()
   const limits: (number | undefined)[] = []
   const first = connection()
-  const link = new Link({
-    clock,
-    silenceMs: 3_000,
-    holds: false,
-    locate: () => Promise.resolve(ADDRESS),
-    changed: () => undefined,
-    connect: (_address, _signal, limitMs) => {
-      limits.push(limitMs)
-      return limits.length === 1
-        ? Promise.resolve(first.connection)
-        : Promise.reject(unavailable('no answer'))
-    },
+  const link = linkTo(clock, (limitMs) => {
+    limits.push(limitMs)
+    return limits.length === 1 ? Promise.resolve(first.connection) : Promise.reject(unavailable('no answer'))
   })
   link.start()
   await expect.poll(() => link.connection).toBeDefined()

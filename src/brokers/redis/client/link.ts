@@ -19,7 +19,7 @@ const GOOD_MS = 1_000
 const PATIENCE = 4
 const MIN_PATIENCE_MS = 1_000
 const MAX_PATIENCE_MS = 3_000
-/** So often an attempt has all the time there is: the network may have become slow. */
+/** After so many attempts in vain one has all the time there is: the network may have become slow. */
 const PATIENT_EVERY = 8
 
 export interface LinkOptions {
