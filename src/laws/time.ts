@@ -8,11 +8,11 @@ export function breathe(ms: number = LOOK_EVERY_MS): Promise<void> {
   return pause(ms)
 }
 
-/** What `work` comes to, or a rejection when it takes longer. */
-export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+/** What `work` comes to, or a rejection when it takes longer, which tells what `tell` knows of it. */
+export async function within<T>(ms: number, work: Promise<T>, tell: () => string = () => ''): Promise<T> {
   const stop = new AbortController()
   const late = pause(ms, undefined, { signal: stop.signal }).then(() => {
-    throw new Error(`the case did not end within ${ms} ms`)
+    throw new Error(`the case did not end within ${ms} ms\n${tell()}`.trimEnd())
   })
   try {
     return await Promise.race([work, late])

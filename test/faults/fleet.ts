@@ -87,6 +87,11 @@ export class Fleet {
     return this.#reader.read()
   }
 
+  /** What was going on last, for who asks why a case does not end. */
+  tell(): string {
+    return `processes that live: ${this.processes.map(({ pid }) => pid).join(', ')}\n${tail(this.history)}`
+  }
+
   get processes(): readonly Process[] {
     return [...this.#alive]
   }
