@@ -30,8 +30,11 @@ export interface RedisServer {
   kill(): Promise<void>
   /** SIGTERM, and removes the folder. Repeatable. */
   stop(): Promise<void>
-  /** On the same port and in the same folder, after `kill` or in place of it. */
-  restart(): Promise<void>
+  /**
+   * On the same port and in the same folder, after `kill` or in place of it. An append-only file is checked first, as
+   * docs/brokers/redis.md says.
+   */
+  restart(options?: { readonly check?: boolean }): Promise<void>
 }
 
 export interface RedisOptions {
@@ -227,9 +230,23 @@ class Server implements RedisServer {
     rmSync(this.dir, { recursive: true, force: true })
   }
 
-  async restart(): Promise<void> {
+  async restart({ check = true } = {}): Promise<void> {
     await this.#end('SIGKILL')
+    if (check) await this.#checkFile()
     await this.begin()
+  }
+
+  async #checkFile(): Promise<void> {
+    const files = [
+      join(this.dir, 'appendonlydir', 'appendonly.aof.manifest'),
+      join(this.dir, 'appendonly.aof'),
+    ]
+    const found = files.find((path) => existsSync(path))
+    if (found === undefined) return
+    const checked = run('redis-check-aof', ['--fix', found])
+    // It asks before it cuts off what is broken.
+    checked.child.stdin?.end('y\n')
+    await checked
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

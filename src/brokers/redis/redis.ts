@@ -152,7 +152,7 @@ export class RedisBroker implements ReachableBroker {
   async health(): Promise<BrokerHealth> {
     const { base } = this.#opened()
     const facts = await this.#client.facts(base)
-    const { engine, address, persistence, warnings, ...others } = facts
+    const { engine, address, persistence, warnings, advice, ...others } = facts
     const [seconds, micros] = (await this.#client.command(base, 'TIME', [])) as [Buffer, Buffer]
     const shown = Object.entries(others).filter(([, value]) => value !== undefined)
     return {
@@ -160,7 +160,7 @@ export class RedisBroker implements ReachableBroker {
       location: address,
       engine,
       durability: persistence,
-      warnings,
+      warnings: [...warnings, ...advice],
       facts: Object.fromEntries(shown) as { [name: string]: string | number },
     }
   }

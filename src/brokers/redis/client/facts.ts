@@ -30,13 +30,18 @@ export async function askFacts(
     optional('info', []),
     optional('config', ['get', 'appendfsync']),
     optional('config', ['get', 'save']),
+    optional('config', ['get', 'aof-load-truncated']),
   ])
-  const [pingMs, info, appendfsync, save] = await waiters.limit(
+  const [pingMs, info, appendfsync, save, truncated] = await waiters.limit(
     asked,
     timeoutMs,
     unavailable(`Redis at ${nameOf(connection.address)} has not answered within ${Math.round(timeoutMs)} ms`),
   )
-  const configured = { appendfsync: settingOf(appendfsync), save: settingOf(save) }
+  const configured = {
+    appendfsync: settingOf(appendfsync),
+    save: settingOf(save),
+    aofLoadTruncated: settingOf(truncated),
+  }
   const read = info === undefined ? undefined : parseInfo(String(info))
   return factsOf(read, configured, modeOf(target), connection.address, Math.round(pingMs * 100) / 100)
 }

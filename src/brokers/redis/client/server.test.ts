@@ -19,7 +19,10 @@ function info(more: { [name: string]: string } = {}): ReturnType<typeof parseInf
 
 const facts = (
   more: { [name: string]: string } = {},
-  configured: { appendfsync?: string; save?: string } = { appendfsync: 'everysec', save: '' },
+  configured: { appendfsync?: string; save?: string; aofLoadTruncated?: string } = {
+    appendfsync: 'everysec',
+    save: '',
+  },
 ): ReturnType<typeof factsOf> => factsOf(info(more), configured, 'single', at, 0.2)
 
 describe('the facts of a server', () => {
@@ -39,7 +42,16 @@ describe('the facts of a server', () => {
       replicaLagBytes: undefined,
       pingMs: 0.2,
       warnings: [],
+      advice: [],
     })
+  })
+
+  test('with an append-only file that is loaded where its end is missing', () => {
+    const advice = [expect.stringContaining('redis-check-aof --fix')]
+    const configured = { appendfsync: 'always', save: '', aofLoadTruncated: 'yes' }
+    expect(facts({}, configured)).toMatchObject({ warnings: [], advice })
+    expect(facts({}, { ...configured, aofLoadTruncated: 'no' }).advice).toEqual([])
+    expect(facts({ aof_enabled: '0' }, { ...configured, save: '60 1' }).advice).toEqual([])
   })
 
   test('with replicas: how far the last of them is behind', () => {

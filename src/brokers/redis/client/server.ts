@@ -27,6 +27,8 @@ export interface ServerFacts {
   readonly pingMs?: number | undefined
   /** One sentence each. */
   readonly warnings: readonly string[]
+  /** The same for who asks: true of most servers, and so not said at each opening. */
+  readonly advice: readonly string[]
 }
 
 export type Info = ReadonlyMap<string, string>
@@ -112,9 +114,15 @@ export function checkPolicy(info: Info, address: Address): void {
 /** What only CONFIG GET tells; empty where the user may not ask. */
 export interface Configured {
   readonly appendfsync?: string | undefined
+  /** `yes`: the server starts with an append-only file whose end is missing. */
+  readonly aofLoadTruncated?: string | undefined
   /** When snapshots are made; empty: never. */
   readonly save?: string | undefined
 }
+
+/** See docs/brokers/redis.md, where it says why. */
+const CUT_OFF =
+  'an append-only file that a crash cut off is loaded as it is (aof-load-truncated yes), and a script of which it has a part is then done in part after the next restart: run redis-check-aof --fix before each start, and set aof-load-truncated to no'
 
 /** @param info undefined where the user may not ask for it */
 export function factsOf(
@@ -127,12 +135,21 @@ export function factsOf(
   if (info === undefined) {
     const warnings = ['the user may not run INFO, so eviction policy and persistence were not checked']
     const unknown = { engine: 'Redis', version: 'unknown', role: 'unknown', policy: 'unknown' } as const
-    return { ...unknown, mode, address: nameOf(address), persistence: 'unknown', pingMs, warnings }
+    return {
+      ...unknown,
+      mode,
+      address: nameOf(address),
+      persistence: 'unknown',
+      pingMs,
+      warnings,
+      advice: [],
+    }
   }
   const { name, version } = engineOf(info)
   const role = info.get('role')
   const policy = info.get('maxmemory_policy') ?? 'unknown'
   const persistence = persistenceOf(info, configured)
+  const hasAof = info.get('aof_enabled') === '1'
   return {
     engine: `${name} ${version}`,
     version,
@@ -141,13 +158,14 @@ export function factsOf(
     role: role === undefined ? 'unknown' : role === 'slave' ? 'replica' : 'primary',
     policy,
     persistence,
-    appendfsync: info.get('aof_enabled') === '1' ? configured.appendfsync : undefined,
+    appendfsync: hasAof ? configured.appendfsync : undefined,
     memoryBytes: numberOf(info, 'used_memory'),
     memoryLimitBytes: numberOf(info, 'maxmemory') || undefined,
     replicas: numberOf(info, 'connected_slaves'),
     replicaLagBytes: lagOf(info),
     pingMs,
     warnings: warningsOf(info, configured, policy, persistence),
+    advice: hasAof && configured.aofLoadTruncated === 'yes' ? [CUT_OFF] : [],
   }
 }
 
