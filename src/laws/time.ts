@@ -9,10 +9,14 @@ export function breathe(ms: number = LOOK_EVERY_MS): Promise<void> {
 }
 
 /** What `work` comes to, or a rejection when it takes longer, which tells what `tell` knows of it. */
-export async function within<T>(ms: number, work: Promise<T>, tell: () => string = () => ''): Promise<T> {
+export async function within<T>(
+  ms: number,
+  work: Promise<T>,
+  tell: () => string | Promise<string> = () => '',
+): Promise<T> {
   const stop = new AbortController()
-  const late = pause(ms, undefined, { signal: stop.signal }).then(() => {
-    throw new Error(`the case did not end within ${ms} ms\n${tell()}`.trimEnd())
+  const late = pause(ms, undefined, { signal: stop.signal }).then(async () => {
+    throw new Error(`the case did not end within ${ms} ms\n${await tell()}`.trimEnd())
   })
   try {
     return await Promise.race([work, late])

@@ -87,9 +87,22 @@ export class Fleet {
     return this.#reader.read()
   }
 
-  /** What was going on last, for who asks why a case does not end. */
-  tell(): string {
-    return `processes that live: ${this.processes.map(({ pid }) => pid).join(', ')}\n${tail(this.history)}`
+  /** What is there and what was going on last, for who asks why a case does not end. */
+  async tell(): Promise<string> {
+    const alive = this.processes.map(({ pid }) => pid).join(', ')
+    const held = await inTime(PROBE_MS, this.#held()).catch(String)
+    const jobs = held === false ? 'the broker does not answer' : held
+    return `processes that live: ${alive}\njobs that have not ended:\n${jobs}\n${tail(this.history)}`
+  }
+
+  async #held(): Promise<string> {
+    const broker = await this.open()
+    try {
+      const { jobs } = await broker.list({ limit: 20, states: ['ready', 'active', 'scheduled', 'blocked'] })
+      return jobs.map((job) => JSON.stringify({ ...job, input: undefined })).join('\n')
+    } finally {
+      await broker.close()
+    }
   }
 
   get processes(): readonly Process[] {

@@ -35,7 +35,7 @@ export const workerOptions: OptionSpecs = {
     type: 'string',
     short: 'c',
     value: '<count>',
-    help: 'attempts at once, 1 to 10000, or auto; default 10, or the number of threads where all tasks run in them',
+    help: 'attempts at once, 1 to 10000, or auto; default 10, or as many as there are threads and processes where all tasks run in these',
   },
   lease: { type: 'string', value: '<duration>', help: 'how long a claim holds without renewal; default 15s' },
   grace: {
