@@ -44,20 +44,25 @@ const FOUND: { readonly [fault: string]: RegExp } = {
   'hands out jobs before their time': /ms before its time/,
 }
 
-const EARLY_MS = 300
-
-/** Much too early, so that it is seen on a machine that is busy too. */
+/** At each claim, and for all that waits, so that it is seen on a machine that is busy too. */
 const early = {
   fault: 'hands out jobs before their time',
-  breaks: (honest: Broker): Partial<Broker> => ({
-    reserve: async (request) => {
-      const { now } = await honest.health()
+  breaks: (honest: Broker): Partial<Broker> => {
+    const promoteAll = async (): Promise<void> => {
       const { jobs } = await honest.list({ states: ['scheduled'], limit: 1_000 })
-      const soon = jobs.filter(({ runAt = 0 }) => runAt <= now + EARLY_MS)
-      await honest.promote({ ids: soon.map(({ id }) => id) })
-      return honest.reserve(request)
-    },
-  }),
+      await honest.promote({ ids: jobs.map(({ id }) => id) })
+    }
+    return {
+      reserve: async (request) => {
+        await promoteAll()
+        return honest.reserve(request)
+      },
+      settle: async (request) => {
+        await promoteAll()
+        return honest.settle(request)
+      },
+    }
+  },
 }
 
 /** And one that only a history can tell. */
