@@ -27,6 +27,23 @@ function mortal(kit: WorkerKit): { broker: Broker; kill: () => void } {
   }
 }
 
+/** A worker dies with all of them; from then on they are suspects. */
+async function lostTogether(kit: WorkerKit, ids: readonly string[]): Promise<void> {
+  const max = ids.length
+  const claim = {
+    queues: ['default'],
+    max,
+    leaseMs: 100,
+    worker: 'dead',
+    starting: max,
+    suspects: 0,
+  } as const
+  await kit.memory.reserve(claim)
+  kit.clock.advance(200)
+  await kit.memory.maintain()
+  for (const id of ids) expect(await kit.job(id)).toMatchObject({ state: 'ready', suspect: true })
+}
+
 /**
  * Starts one worker after another until the jobs have ended: each dies by the first job of the task 'killer' that it runs.
  * Answers how many died.
@@ -208,22 +225,43 @@ describe('a job that was counted for a crash', () => {
   })
 })
 
+test('the next suspect is asked for as soon as the one before is done, also where a claim for none was under way', async () => {
+  const kit = await new WorkerKit().open()
+  const ids = [await kit.enqueue(), await kit.enqueue()]
+  await lostTogether(kit, ids)
+  const gate = deferred()
+  let begun = 0
+  const work = task(async () => {
+    begun += 1
+    if (begun === 1) await gate.promise
+    return null
+  })
+  kit.hints()
+  const replies = kit.holdReplies('reserve')
+  await kit.started([work], { concurrency: 4, pollInterval: '10s' })
+  await kit.until(() => replies.length === 1)
+  replies[0]?.resolve()
+  // The last look after the answer that brought the first one: for no suspect.
+  await kit.until(() => begun === 1 && replies.length === 2, 500)
+  const settles = kit.holdReplies('settle')
+  gate.resolve()
+  await kit.until(() => settles.length === 1, 500)
+  replies[1]?.resolve()
+  await turns()
+  kit.heal('reserve')
+  kit.heal('settle')
+  settles[0]?.resolve()
+  await kit.until(
+    async () => (await Promise.all(ids.map((id) => kit.job(id)))).every(({ state }) => state === 'succeeded'),
+    500,
+  )
+  await kit.close()
+})
+
 test('a suspect that comes with a late answer is given back while another runs', async () => {
   const kit = await new WorkerKit().open()
   const ids = [await kit.enqueue(), await kit.enqueue()]
-  const dead = {
-    queues: ['default'],
-    max: 2,
-    leaseMs: 100,
-    worker: 'dead',
-    starting: 2,
-    suspects: 0,
-  } as const
-  await kit.memory.reserve(dead)
-  kit.clock.advance(200)
-  await kit.memory.maintain()
-  for (const id of ids) expect(await kit.job(id)).toMatchObject({ state: 'ready', suspect: true })
-
+  await lostTogether(kit, ids)
   const late = deferred()
   let claims = 0
   kit.break('reserve', (_, through) => {

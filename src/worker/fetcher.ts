@@ -44,6 +44,8 @@ export class Fetcher {
   #stopped = false
   /** Monotonic: when to look for work next. */
   #lookAt = 0
+  /** The last claim asked for no suspect, since one was held. */
+  #withoutSuspects = false
   /** The broker called since the last claim left. */
   #woken = false
   #askedByWake = false
@@ -154,6 +156,7 @@ export class Fetcher {
       starting,
       suspects,
     } as const
+    this.#withoutSuspects = suspects === 0
     claims.asking(request)
     return request
   }
@@ -174,6 +177,8 @@ export class Fetcher {
   }
 
   async #turn(): Promise<number> {
+    // Another suspect may be there, of which the last claim has not been told.
+    if (this.#withoutSuspects && this.#ports.claims.suspects === 0) this.#lookAt = this.#env.clock.monotonic()
     const waitMs = this.#lookAt - this.#env.clock.monotonic()
     if (waitMs > 0) return waitMs
     const request = this.#ports.settler.busy ? undefined : this.#request([])

@@ -53,9 +53,10 @@ describe('trips', () => {
     await broker.enqueue([
       [kit.jobIn(0, { delayMs: 900 }), kit.jobIn(1, { delayMs: 300 }), kit.jobIn(3, { delayMs: 600 })],
     ])
-    expect(await broker.reserve(request({ max: 9 }))).toMatchObject({ jobs: [], nextDueInMs: 300 })
+    const usual = request({ max: 9, suspects: 0 })
+    expect(await broker.reserve(usual)).toMatchObject({ jobs: [], nextDueInMs: 300 })
     kit.clock.advance(300)
-    expect(await broker.reserve(request({ max: 9 }))).toMatchObject({ jobs: [{}], nextDueInMs: 300 })
+    expect(await broker.reserve(usual)).toMatchObject({ jobs: [{}], nextDueInMs: 300 })
   })
 })
 
@@ -143,6 +144,28 @@ describe('suspects', () => {
       await broker.settle({ outcomes: jobs.map((job) => succeeded(job)) })
       kit.clock.advance(500)
     }
+  })
+
+  test('where there was one, the next is looked for at once', async () => {
+    await fill(2, 8)
+    expect(await claim({ max: 8, leaseMs: SHORT_LEASE_MS })).toHaveLength(8)
+    await lose()
+    let { jobs } = await broker.reserve(request({ max: 20 }))
+    for (let left = 8; left > 0; left -= 1) {
+      expect(jobs).toMatchObject([{ suspect: true }])
+      const outcomes = jobs.map((job) => succeeded(job))
+      const { next } = await broker.settle({ outcomes, next: request({ max: 20 }) })
+      jobs = next?.jobs ?? []
+    }
+    expect(jobs).toEqual([])
+  })
+
+  test('who may not look through all shards yet hears when that is', async () => {
+    expect(await broker.reserve(request({ max: 10 }))).not.toHaveProperty('nextDueInMs')
+    kit.clock.advance(200)
+    expect(await broker.reserve(request({ max: 10 }))).toMatchObject({ jobs: [], nextDueInMs: 300 })
+    kit.clock.advance(300)
+    expect(await broker.reserve(request({ max: 10 }))).not.toHaveProperty('nextDueInMs')
   })
 
   test('all shards are looked through for them twice a second at most', async () => {

@@ -46,11 +46,13 @@ export class Sweep {
   readonly #request: ReserveRequest
   readonly #jobs: ReservedJob[] = []
   readonly #dueInMs = new Map<Shard, number | undefined>()
+  #againInMs: number | undefined
   /** Shards that may have more, in the order of asking. */
   #left: Shard[]
   /** Shards that were asked while no suspect was wanted of them. */
   readonly #unsearched = new Set<Shard>()
   #suspects: number
+  #found = false
   #now: number | undefined
   #error: unknown
 
@@ -88,6 +90,15 @@ export class Sweep {
     return this.#room > 0 && this.#suspects > 0 && this.#unsearched.size > 0
   }
 
+  get foundSuspect(): boolean {
+    return this.#found
+  }
+
+  /** It was not looked for suspects everywhere, and may be then. */
+  askAgainIn(ms: number): void {
+    this.#againInMs = ms
+  }
+
   /** Where there is room left for a suspect: one shard after the other, so that no more than one is claimed. */
   async searchSuspects(): Promise<void> {
     for (const shard of [...this.#unsearched]) {
@@ -109,7 +120,10 @@ export class Sweep {
       this.#now = Math.min(known ?? answer.now, answer.now)
     this.#jobs.push(...answer.jobs)
     this.#dueInMs.set(shard, answer.nextDueInMs)
-    if (answer.jobs.some(({ suspect }) => suspect)) this.#suspects = 0
+    if (answer.jobs.some(({ suspect }) => suspect)) {
+      this.#found = true
+      this.#suspects = 0
+    }
     if (request.suspects < this.#suspects) this.#unsearched.add(shard)
     else this.#unsearched.delete(shard)
     if (answer.jobs.length === request.max) this.#left.push(shard)
@@ -122,7 +136,7 @@ export class Sweep {
   /** @throws what a shard threw, where none has answered */
   answer(): Reserved {
     if (this.#now === undefined) throw this.#error
-    const due = [...this.#dueInMs.values()].filter((ms) => ms !== undefined)
+    const due = [...this.#dueInMs.values(), this.#againInMs].filter((ms) => ms !== undefined)
     return {
       jobs: this.#jobs,
       now: this.#now,

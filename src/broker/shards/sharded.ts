@@ -353,10 +353,14 @@ export class ShardedBroker implements PlacingBroker, ReachableBroker {
   }
 
   async #searchSuspects(sweep: Sweep): Promise<void> {
-    const now = this.#clock.monotonic()
-    if (!sweep.lacksSuspect || now < this.#suspectsAt) return
-    this.#suspectsAt = now + this.#suspectsEveryMs
-    await sweep.searchSuspects()
+    if (sweep.lacksSuspect) {
+      const now = this.#clock.monotonic()
+      if (now < this.#suspectsAt) return sweep.askAgainIn(this.#suspectsAt - now)
+      this.#suspectsAt = now + this.#suspectsEveryMs
+      await sweep.searchSuspects()
+    }
+    // Where one was there may be more: what a worker held is lost together.
+    if (sweep.foundSuspect) this.#suspectsAt = Number.NEGATIVE_INFINITY
   }
 
   /** A shard may have a name of its own for its part of the namespace. */
