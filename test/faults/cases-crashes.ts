@@ -82,23 +82,23 @@ export const crashCases: readonly FaultCase[] = [
 ]
 
 /**
- * Starts another worker for each one that dies, as whoever supervises them does, until `done` has resolved. Answers how
- * many have died.
+ * Starts another worker for each one that dies, as whoever supervises them does, until `done` has resolved. Answers who
+ * died.
  */
 async function supervised(
   { fleet }: Arena,
   count: number,
   start: () => Promise<Process>,
   done: (deaths: () => number) => Promise<unknown>,
-): Promise<number> {
-  let deaths = 0
+): Promise<readonly Process[]> {
+  const deaths: Process[] = []
   let over = false
   const starting = new Set<Promise<void>>()
   const keep = (): void => {
     const one = start().then((worker) => {
       void worker.ended.then(() => {
         if (over) return
-        deaths += 1
+        deaths.push(worker)
         fleet.died(worker)
         keep()
       })
@@ -108,7 +108,7 @@ async function supervised(
   }
   for (let n = 0; n < count; n += 1) keep()
   await Promise.all(starting)
-  await done(() => deaths)
+  await done(() => deaths.length)
   over = true
   await Promise.all(starting)
   return deaths
@@ -130,8 +130,10 @@ async function poison(arena: Arena): Promise<void> {
   // A killer that is no suspect yet may be the death of one that is. Whoever was counted runs apart from then on.
   const counted = jobs.filter(({ id, crashes = 0 }) => id !== 'poison-0' && crashes > 0)
   expect(counted.filter(({ crashes }) => crashes !== 1)).toEqual([])
-  expect(counted.length).toBeLessThan(deaths)
-  say(`the job killed ${deaths} workers; ${counted.length} of ${jobs.length - 1} others were counted for one`)
+  expect(counted.length).toBeLessThan(deaths.length)
+  say(
+    `the job killed ${deaths.length} workers; ${counted.length} of ${jobs.length - 1} others were counted for one`,
+  )
   const app = await fleet.app()
   arena.atEnd(() => app.close())
   const [record] = await (await app.broker()).get(['poison-0'])
@@ -159,7 +161,8 @@ async function breaks(arena: Arena, deed: Deed): Promise<void> {
     await until('it has done its harm', () => sofar() > 0, { limitMs: OUT_OF_MEMORY_MS })
   })
   expect(await fleet.stop()).toEqual([0, 0])
-  expect(deaths).toBe(1)
+  const said = deaths.map(({ pid, printed }) => `${pid}: ${printed().slice(-2_000)}`).join('\n')
+  expect(deaths, said).toHaveLength(1)
   const { jobs } = await fleet.final()
   const found = jobs.map(({ id, state, reason, crashes }) => [id, state, reason, crashes]).sort()
   expect(found).toEqual([

@@ -229,7 +229,7 @@ export class Fleet {
       await until('all is drained', async () => (await unfinished(broker)) === 0, {
         limitMs,
         everyMs: 50,
-        tail: () => tail(this.history),
+        tail: () => this.tell(),
       })
     } finally {
       await broker.close()

@@ -26,7 +26,7 @@ export async function until<T>(
   for (;;) {
     const value = await look()
     if (value !== undefined && value !== false) return value
-    if (now() > endsAt) throw new Error(`not within ${limitMs} ms: ${what}\n${tail()}`)
+    if (now() > endsAt) throw new Error(`not within ${limitMs} ms: ${what}\n${await tail()}`)
     await sleep(everyMs)
   }
 }
@@ -35,7 +35,7 @@ interface UntilOptions {
   readonly limitMs?: number
   readonly everyMs?: number
   /** What the error tells besides. */
-  readonly tail?: () => string
+  readonly tail?: () => string | Promise<string>
 }
 
 /** Calls `act` after so many milliseconds; the answer calls it off. */
