@@ -258,6 +258,35 @@ test('the next suspect is asked for as soon as the one before is done, also wher
   await kit.close()
 })
 
+describe('a start that cannot be told at once, since somebody else holds the job for a moment,', () => {
+  async function started(away: number): Promise<{ readonly kit: WorkerKit; readonly id: string }> {
+    const kit = await new WorkerKit().open()
+    const id = await kit.enqueue()
+    await lostTogether(kit, [id])
+    let left = away
+    kit.break('extend', async (_, through) => {
+      left -= 1
+      return left < 0 ? through() : ['away']
+    })
+    await kit.started([task(() => null)], { pollInterval: '10m' })
+    return { kit, id }
+  }
+
+  test('is told again', async () => {
+    const { kit, id } = await started(3)
+    await kit.until(async () => (await kit.job(id)).state === 'succeeded', 1_000)
+    expect(kit.logged('given back')).toEqual([])
+    await kit.close()
+  })
+
+  test('and given back where that lasts', async () => {
+    const { kit } = await started(Number.POSITIVE_INFINITY)
+    await kit.until(() => kit.logged('given back').length === 1, 2_000)
+    kit.heal('extend')
+    await kit.close()
+  })
+})
+
 test('a suspect that comes with a late answer is given back while another runs', async () => {
   const kit = await new WorkerKit().open()
   const ids = [await kit.enqueue(), await kit.enqueue()]

@@ -50,6 +50,10 @@ interface Step {
   readonly run: (attempt: Attempt) => unknown
 }
 
+/** How often the start of a suspect is told before the job is given back: for about a second. */
+const START_TRIES = 6
+const START_BACKOFF_MS = 500
+
 export class Executor {
   readonly #env: WorkerEnv
   readonly #claims: Claims
@@ -171,10 +175,9 @@ export class Executor {
 
   async #record(attempt: Attempt): Promise<void> {
     const { claim } = attempt
-    const { id, token } = claim
+    const { id } = claim
     try {
-      const answer = await this.#recorder.add({ id, token, started: true })
-      if (answer === 'away') throw new Error('the shard of the job is away')
+      const answer = await this.#tellStart(attempt)
       attempt.begunAt = this.#env.clock.monotonic()
       if (answer === 'ok') claim.recorded = true
       else attempt.ending = answer === 'cancelling' ? CANCELLED : RELEASED
@@ -185,6 +188,17 @@ export class Executor {
       )
       await sleep(this.#env.clock, backoffMs(3, 1_000))
       attempt.ending = RELEASED
+    }
+  }
+
+  /** `away` lasts for a moment where the keeper renews the same lease just then, and for long where a shard is away. */
+  async #tellStart(attempt: Attempt): Promise<ExtendAnswer> {
+    const { id, token } = attempt.claim
+    for (let tries = 1; ; tries += 1) {
+      const answer = await this.#recorder.add({ id, token, started: true })
+      if (answer !== 'away' || attempt.aborted !== undefined) return answer
+      if (tries === START_TRIES) throw new Error('its shard is away, or somebody holds it')
+      await sleep(this.#env.clock, backoffMs(tries - 1, START_BACKOFF_MS))
     }
   }
 
