@@ -172,7 +172,9 @@ async function breaks(arena: Arena, deed: Deed): Promise<void> {
   const died = only(fleet.history, 'fault').find(({ kind, pid }) => kind === 'kill' && pid === holder.pid)
   const again = only(fleet.history, 'run').filter(({ id, pid }) => id !== 'bad-0' && pid !== holder.pid)
   expect(again).toHaveLength(3)
-  const lastMs = Math.max(...again.map(({ at }) => at)) - (died?.at ?? 0)
+  // Those that run them are started when the first has died, which a busy machine takes its time for.
+  const there = only(fleet.history, 'up').find(({ at, role }) => role === 'worker' && at > (died?.at ?? 0))
+  const lastMs = Math.max(...again.map(({ at }) => at)) - (there?.at ?? died?.at ?? 0)
   watch.check('the last of the others', lastMs, SHORT_LEASE_MS + 1_000, MARGIN_MS)
   await verdict()
 }
