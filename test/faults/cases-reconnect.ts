@@ -12,7 +12,10 @@ import { lasting, until } from './time.ts'
 const BACK_MS = 2_000
 /** Longer than any case: whatever happens within one is not the poll. */
 const POLL = '10m'
-/** Longer than the outages: what runs then is not taken away. Where the net went with the answer to a claim, its jobs wait so long. */
+/**
+ * Longer than the outages, so that what runs then is not taken away. Where the net went with the answer to a claim, its jobs
+ * wait so long.
+ */
 const LEASE = '1m'
 const IDLE = 'idle'
 const SHORT_MS = [0, 0, 0, 100, 400, 0, 1_500, 0, 700, 0, 2_500, 0]

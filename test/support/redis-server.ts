@@ -34,7 +34,7 @@ export interface RedisServer {
    * On the same port and in the same folder, after `kill` or in place of it. An append-only file is checked first, as
    * docs/brokers/redis.md says.
    */
-  restart(options?: { readonly check?: boolean }): Promise<void>
+  restart(): Promise<void>
 }
 
 export interface RedisOptions {
@@ -230,9 +230,9 @@ class Server implements RedisServer {
     rmSync(this.dir, { recursive: true, force: true })
   }
 
-  async restart({ check = true } = {}): Promise<void> {
+  async restart(): Promise<void> {
     await this.#end('SIGKILL')
-    if (check) await this.#checkFile()
+    await this.#checkFile()
     await this.begin()
   }
 

@@ -52,7 +52,6 @@ export class Sweep {
   /** Shards that were asked while no suspect was wanted of them. */
   readonly #unsearched = new Set<Shard>()
   #suspects: number
-  #found = false
   #now: number | undefined
   #error: unknown
 
@@ -91,7 +90,7 @@ export class Sweep {
   }
 
   get foundSuspect(): boolean {
-    return this.#found
+    return this.#request.suspects > 0 && this.#suspects === 0
   }
 
   /** It was not looked for suspects everywhere, and may be then. */
@@ -120,10 +119,7 @@ export class Sweep {
       this.#now = Math.min(known ?? answer.now, answer.now)
     this.#jobs.push(...answer.jobs)
     this.#dueInMs.set(shard, answer.nextDueInMs)
-    if (answer.jobs.some(({ suspect }) => suspect)) {
-      this.#found = true
-      this.#suspects = 0
-    }
+    if (answer.jobs.some(({ suspect }) => suspect)) this.#suspects = 0
     if (request.suspects < this.#suspects) this.#unsearched.add(shard)
     else this.#unsearched.delete(shard)
     if (answer.jobs.length === request.max) this.#left.push(shard)
