@@ -144,9 +144,11 @@ export function sentinelCase(groupOf: (arena: Arena) => RedisSentinel): FaultCas
       const { fleet, watch, say, verdict } = arena
       const group = groupOf(arena)
       const { primary, replica } = group
-      const worker = await fleet.worker({ concurrency: 4, lease: LEASE_MS })
+      // A backlog for the worker: without a replica nothing more is accepted, however soon it is back.
+      await fleet.enqueue({ seed: 20, prefix: 'before', count: 200, inFlight: 8 })
+      const worker = await fleet.worker({ concurrency: 4, lease: LEASE_MS }, { extraMs: 50 })
       const producer = await fleet.producer(steady('job'))
-      await fleet.until('it is busy', (history) => ended(history) > 50)
+      await fleet.until('it is busy', (history) => ended(history) > 20)
       const killedAt = fleet.outage('the primary is killed', { long: true })
       await primary.kill()
       await until('the replica is the primary', async () => (await primaryPort(group)) === replica.port)

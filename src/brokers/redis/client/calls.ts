@@ -26,6 +26,14 @@ type Found = Place | { readonly failure: OffstageError | undefined }
 
 const MAX_REDIRECTS = 8
 
+/**
+ * What is sent on a connection until it is asked to be confirmed, and is confirmed together: WAIT holds up all that comes
+ * behind it, one after the other where there are several.
+ */
+interface Round {
+  confirmed: Promise<void> | undefined
+}
+
 /** A server that knows not the script: it is sent again with its text. */
 class ScriptMissing extends Error {}
 
@@ -35,6 +43,7 @@ export class Calls {
   readonly #waiters: Waiters
   /** WAIT and WAITAOF follow each command. */
   readonly #confirming: boolean
+  readonly #rounds = new WeakMap<Connection, Round>()
   #sent = 0
 
   constructor(settings: Settings, router: Router, waiters: Waiters, confirming: boolean) {
@@ -68,12 +77,13 @@ export class Calls {
       try {
         // Its own failure would be that of the command behind it, which is told there.
         if (asking !== undefined) this.sendOn(link, connection, 'asking', []).catch(() => undefined)
-        const sent = this.sendOn(link, connection, name, args)
-        // On the same connection right behind it, since WAIT looks at what this connection wrote last.
-        const confirmed = this.#confirming ? this.#confirm(link, connection) : undefined
-        confirmed?.catch(() => undefined)
-        const answer = await sent
-        await confirmed
+        const round = this.#confirming ? this.#roundOf(connection) : undefined
+        const answer = await this.sendOn(link, connection, name, args)
+        if (round !== undefined) {
+          // Only behind what was done: else the text of a script that the server lacked would have to wait as well.
+          round.confirmed ??= this.#confirm(link, connection)
+          await round.confirmed
+        }
         return answer
       } catch (error) {
         if (error instanceof OffstageError) throw error
@@ -133,8 +143,19 @@ export class Calls {
     return this.#settings.target.mode === 'cluster' && (turn?.kind === 'moved' || turn?.kind === 'ask')
   }
 
-  /** @throws BROKER_UNAVAILABLE where fewer have confirmed than were asked for */
+  #roundOf(connection: Connection): Round {
+    const round = this.#rounds.get(connection) ?? { confirmed: undefined }
+    this.#rounds.set(connection, round)
+    return round
+  }
+
+  /**
+   * On the connection that has written, since WAIT looks at what its own connection wrote last.
+   *
+   * @throws BROKER_UNAVAILABLE where fewer have confirmed than were asked for
+   */
   async #confirm(link: Link, connection: Connection): Promise<void> {
+    this.#rounds.delete(connection)
     const { wait, waitaof, silenceMs } = this.#settings
     // Shorter than the limit of silence, so that a slow replica is not taken for a dead server.
     const limit = String(Math.floor(silenceMs / 2))

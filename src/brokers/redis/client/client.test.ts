@@ -588,6 +588,21 @@ describe.skipIf(redisServerMissing())('a server of its own', () => {
     else await old.open()
   })
 
+  test('replicas are waited for behind what was done, and once for all that was sent together', async () => {
+    const server = await privateServer()
+    const client = await opened(`${server.url}?wait=1`, { silenceMs: 800 })
+    const add = script("return redis.call('INCR', KEYS[1])")
+    const fails = (): ReturnType<typeof failureOf> =>
+      failureOf(client.run(add, KEY, [], { replicated: true }))
+    // The server lacks the script, as one does that has just become the primary.
+    expect((await fails()).message).toContain('stored it')
+    expect(await server.cli('INFO', 'commandstats')).toContain('cmdstat_wait:calls=1,')
+    for (const failure of await Promise.all([fails(), fails(), fails()]))
+      expect(failure.message).toContain('stored it')
+    expect(await server.cli('GET', KEY)).toBe('4')
+    expect(await server.cli('INFO', 'commandstats')).toContain('cmdstat_wait:calls=2,')
+  })
+
   test('its two connections are all there are, and idle ones are used again', async () => {
     const server = await privateServer()
     const client = await opened(server.url)
