@@ -62,7 +62,7 @@ export function quietTask(
   return app.task<QuietInput>({ name: 'quiet', queue: 'quiet', retry: QUIET_RETRY, run })
 }
 
-export const QUIET_RETRY = { attempts: 100, base: 8_000, max: 16_000 } as const
+export const QUIET_RETRY = { attempts: 100, base: 16_000, max: 32_000 } as const
 
 export function hashOf(input: Input): string {
   return createHash('sha256').update(JSON.stringify(input)).digest('hex')
