@@ -54,7 +54,8 @@ export const cancelCases: readonly FaultCase[] = [
       await lasting(HOLE_MS)
       await proxy.restore()
       await heard(arena, 'job-1', Date.now(), BACK_MS)
-      await cancelled(arena, app, 'job-2', HEARD_MS)
+      // Of several shards its own may have been taken for away until a second after the other was back.
+      await cancelled(arena, app, 'job-2', BACK_MS)
       await allCancelled(arena, app)
     },
   },

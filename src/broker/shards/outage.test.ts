@@ -86,6 +86,29 @@ describe.each(['away', 'hanging'] as const)('while one shard is %s', (state) => 
     await waking
   })
 
+  test('a cancel is heard by whoever began to wait while it was away, also when a claim comes first', async () => {
+    await broker.enqueue([[kit.jobIn(1)]])
+    const { jobs } = await broker.reserve(request({ max: 1 }))
+    sick.state = state
+    await inTime(broker.reserve(request({ max: 50 })))
+    const stop = new AbortController()
+    let woken = false
+    const waking = broker.wake(['line'], stop.signal).then(() => {
+      woken = true
+    })
+    sick.state = 'there'
+    const held = jobs.map(({ id, token }) => ({ id, token, started: true }))
+    expect(await broker.extend(held, 60_000)).toEqual(['ok'])
+    await broker.cancel({ ids: jobs.map(({ id }) => id) })
+    expect((await broker.reserve(request({ max: 50 }))).jobs).toEqual([])
+    await new Promise(setImmediate)
+    kit.clock.advance(1_000)
+    await new Promise(setImmediate)
+    expect(woken).toBe(true)
+    stop.abort()
+    await waking
+  })
+
   test('leases in the others are extended in time', async () => {
     await fill()
     const { jobs } = await broker.reserve(request({ max: 8 }))

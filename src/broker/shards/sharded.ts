@@ -345,9 +345,10 @@ export class ShardedBroker implements PlacingBroker, ReachableBroker {
 
   async #hear(shard: Shard, queues: readonly string[], over: AbortController): Promise<void> {
     const { signal } = over
-    // Until then nobody asks it, so what it called for would lead nowhere. Then it is heard, however long the wait goes on.
-    while (shard.rests && !signal.aborted) await sleep(this.#clock, shard.restsForMs, { signal, ref: true })
+    // Also while it rests: a call that nobody waits for may be one for a cancel, of which no claim will tell.
     await shard.broker.wake(queues, signal)
+    // Until then nobody asks it, so what it called for would lead nowhere.
+    while (shard.rests && !signal.aborted) await sleep(this.#clock, shard.restsForMs, { signal, ref: true })
     if (!signal.aborted) this.#turns.call(shard.index)
     over.abort()
   }
