@@ -131,11 +131,11 @@ class Soak {
     this.#apps.push(app)
   }
 
-  /** Nothing that it does gets out any more, and nothing gets in. */
-  kill(): void {
-    const [pid] = this.#alive.keys()
-    const victim = this.#alive.get(pid ?? 0)
-    if (pid === undefined || victim === undefined) return
+  /** One that runs jobs: nothing that it does gets out any more, and nothing gets in. */
+  async kill(): Promise<void> {
+    const pid = await until('somebody runs jobs', () => this.#busiest('', 1), { limitMs: DRAIN_MS })
+    const victim = this.#alive.get(pid)
+    if (victim === undefined) return
     this.write({ e: 'fault', kind: 'kill' }, pid)
     victim.link.dead = true
     this.#alive.delete(pid)
@@ -143,7 +143,9 @@ class Soak {
 
   /** One that runs long jobs, for a time, after which everything that it had under way goes on. */
   async stop(): Promise<void> {
-    const pid = await until('somebody runs long jobs', () => this.#busiest(), { limitMs: DRAIN_MS })
+    const pid = await until('somebody runs long jobs', () => this.#busiest('long', BUSY), {
+      limitMs: DRAIN_MS,
+    })
     const victim = this.#alive.get(pid)
     if (victim === undefined) return
     this.write({ e: 'fault', kind: 'stop' }, pid)
@@ -153,14 +155,15 @@ class Soak {
     goOn()
   }
 
-  #busiest(): number | undefined {
+  /** Who runs most of the jobs whose id begins so, if it is so many. */
+  #busiest(prefix: string, least: number): number | undefined {
     const counts = new Map<number, number>()
     for (const { e, pid, ...event } of this.history) {
-      if (!('id' in event) || !event.id.startsWith('long')) continue
+      if (!('id' in event) || !event.id.startsWith(prefix)) continue
       if (e === 'run') counts.set(pid, (counts.get(pid) ?? 0) + 1)
       if (e === 'ran') counts.set(pid, (counts.get(pid) ?? 0) - 1)
     }
-    const busy = [...counts].filter(([pid, count]) => count >= BUSY && this.#alive.has(pid))
+    const busy = [...counts].filter(([pid, count]) => count >= least && this.#alive.has(pid))
     return busy.sort(([, a], [, b]) => b - a)[0]?.[0]
   }
 
@@ -260,12 +263,12 @@ async function soaked(breaks: (honest: Broker) => Broker): Promise<Verdict> {
   const asked = Promise.all([ask('p', {}), ask('q', { seed: 2 }), follow(broker, soak)])
   for (let kill = 0; kill < KILLS; kill += 1) {
     await lasting(KILL_EVERY_MS)
-    soak.kill()
+    // A broken broker may hand out nothing any more, and that is found too.
+    await soak.kill().catch(() => undefined)
     await soak.worker()
   }
   // Long enough to run here and there at once, when a worker that was stopped goes on.
   await ask('long', { count: 12, workMs: LONG_MS, ...PLAIN })
-  // A broken broker may hand out nothing any more, and that is found too.
   await soak.stop().catch(() => undefined)
   await asked
   await inTime(

@@ -2,6 +2,8 @@
 import type { Broker, EnqueuedJob, GroupAnswer, LeaseRef, LimitRule } from '../../src/broker/contract.ts'
 import type { JobRecord, JobSpec } from '../../src/job/record.ts'
 
+const DAY_MS = 86_400_000
+
 export interface BrokenBroker {
   /** What it does wrong. */
   readonly fault: string
@@ -103,7 +105,9 @@ export const brokenBrokers: readonly BrokenBroker[] = [
     fault: 'never takes a job back from a dead worker',
     law: 3,
     breaks: (honest) => ({
-      reserve: (request) => honest.reserve({ ...request, leaseMs: 86_400_000 }),
+      reserve: (request) => honest.reserve({ ...request, leaseMs: DAY_MS }),
+      settle: ({ next, ...request }) =>
+        honest.settle(next === undefined ? request : { ...request, next: { ...next, leaseMs: DAY_MS } }),
     }),
   },
   {
