@@ -109,6 +109,32 @@ describe.each(['away', 'hanging'] as const)('while one shard is %s', (state) => 
     await waking
   })
 
+  test('what it called for while it rested is not forgotten when another shard calls first', async () => {
+    sick.state = state
+    await inTime(broker.reserve(request({ max: 50 })))
+    const stop = new AbortController()
+    const first = broker.wake(['line'], stop.signal)
+    sick.state = 'there'
+    await sick.enqueue([[kit.jobIn(1)]])
+    // It says so once, and no more than that.
+    sick.wake = (_, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
+    await new Promise(setImmediate)
+    await broker.enqueue([[kit.jobIn(2)]])
+    await first
+    expect((await broker.reserve(request({ max: 50 }))).jobs).toHaveLength(1)
+    let woken = false
+    const again = broker.wake(['line'], stop.signal).then(() => {
+      woken = true
+    })
+    await new Promise(setImmediate)
+    expect(woken).toBe(false)
+    kit.clock.advance(1_000)
+    await new Promise(setImmediate)
+    expect(woken).toBe(true)
+    stop.abort()
+    await again
+  })
+
   test('leases in the others are extended in time', async () => {
     await fill()
     const { jobs } = await broker.reserve(request({ max: 8 }))

@@ -74,6 +74,8 @@ export class ShardedBroker implements PlacingBroker, ReachableBroker {
   readonly #first: Shard
   readonly #placement: Placement
   readonly #clock: Clock
+  /** Those that have called while they rested, and have not been asked since. */
+  readonly #called = new Set<Shard>()
   readonly #turns: Turns
   readonly #suspectsEveryMs: number
   readonly #reach: (() => Way | string) | undefined
@@ -346,10 +348,13 @@ export class ShardedBroker implements PlacingBroker, ReachableBroker {
   async #hear(shard: Shard, queues: readonly string[], over: AbortController): Promise<void> {
     const { signal } = over
     // Also while it rests: a call that nobody waits for may be one for a cancel, of which no claim will tell.
-    await shard.broker.wake(queues, signal)
+    if (!this.#called.has(shard)) await shard.broker.wake(queues, signal)
+    if (!signal.aborted) this.#called.add(shard)
     // Until then nobody asks it, so what it called for would lead nowhere.
     while (shard.rests && !signal.aborted) await sleep(this.#clock, shard.restsForMs, { signal, ref: true })
-    if (!signal.aborted) this.#turns.call(shard.index)
+    if (signal.aborted) return
+    this.#called.delete(shard)
+    this.#turns.call(shard.index)
     over.abort()
   }
 
