@@ -36,6 +36,22 @@ async function inTime<T>(call: Promise<T>): Promise<T> {
   return call
 }
 
+/** Somebody who waits for a call. */
+function wait(): { woken: () => boolean; end: () => Promise<void> } {
+  const stop = new AbortController()
+  let over = false
+  const waking = broker.wake(['line'], stop.signal).then(() => {
+    over = true
+  })
+  return {
+    woken: () => over,
+    end: () => {
+      stop.abort()
+      return waking
+    },
+  }
+}
+
 describe.each(['away', 'hanging'] as const)('while one shard is %s', (state) => {
   test('jobs of the others are claimed, and it is not asked again and again', async () => {
     await fill()
@@ -70,20 +86,15 @@ describe.each(['away', 'hanging'] as const)('while one shard is %s', (state) => 
   test('whoever begins to wait while it rests hears of it once it is back', async () => {
     sick.state = state
     await inTime(broker.reserve(request({ max: 50 })))
-    const stop = new AbortController()
-    let woken = false
-    const waking = broker.wake(['line'], stop.signal).then(() => {
-      woken = true
-    })
+    const waiter = wait()
     sick.state = 'there'
     kit.clock.advance(1_000)
     await new Promise(setImmediate)
-    expect(woken).toBe(false)
+    expect(waiter.woken()).toBe(false)
     await sick.enqueue([[kit.jobIn(1)]])
     await new Promise(setImmediate)
-    expect(woken).toBe(true)
-    stop.abort()
-    await waking
+    expect(waiter.woken()).toBe(true)
+    await waiter.end()
   })
 
   test('a cancel is heard by whoever began to wait while it was away, also when a claim comes first', async () => {
@@ -91,11 +102,7 @@ describe.each(['away', 'hanging'] as const)('while one shard is %s', (state) => 
     const { jobs } = await broker.reserve(request({ max: 1 }))
     sick.state = state
     await inTime(broker.reserve(request({ max: 50 })))
-    const stop = new AbortController()
-    let woken = false
-    const waking = broker.wake(['line'], stop.signal).then(() => {
-      woken = true
-    })
+    const waiter = wait()
     sick.state = 'there'
     const held = jobs.map(({ id, token }) => ({ id, token, started: true }))
     expect(await broker.extend(held, 60_000)).toEqual(['ok'])
@@ -104,16 +111,14 @@ describe.each(['away', 'hanging'] as const)('while one shard is %s', (state) => 
     await new Promise(setImmediate)
     kit.clock.advance(1_000)
     await new Promise(setImmediate)
-    expect(woken).toBe(true)
-    stop.abort()
-    await waking
+    expect(waiter.woken()).toBe(true)
+    await waiter.end()
   })
 
   test('what it called for while it rested is not forgotten when another shard calls first', async () => {
     sick.state = state
     await inTime(broker.reserve(request({ max: 50 })))
-    const stop = new AbortController()
-    const first = broker.wake(['line'], stop.signal)
+    const first = broker.wake(['line'], new AbortController().signal)
     sick.state = 'there'
     await sick.enqueue([[kit.jobIn(1)]])
     // It says so once, and no more than that.
@@ -122,17 +127,13 @@ describe.each(['away', 'hanging'] as const)('while one shard is %s', (state) => 
     await broker.enqueue([[kit.jobIn(2)]])
     await first
     expect((await broker.reserve(request({ max: 50 }))).jobs).toHaveLength(1)
-    let woken = false
-    const again = broker.wake(['line'], stop.signal).then(() => {
-      woken = true
-    })
+    const waiter = wait()
     await new Promise(setImmediate)
-    expect(woken).toBe(false)
+    expect(waiter.woken()).toBe(false)
     kit.clock.advance(1_000)
     await new Promise(setImmediate)
-    expect(woken).toBe(true)
-    stop.abort()
-    await again
+    expect(waiter.woken()).toBe(true)
+    await waiter.end()
   })
 
   test('leases in the others are extended in time', async () => {

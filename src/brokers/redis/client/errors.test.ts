@@ -27,6 +27,7 @@ describe('a reply', () => {
       'STORE_KEY_TAKEN',
     ],
     ["READONLY You can't write against a read only replica.", 'BROKER_UNAVAILABLE'],
+    ['ERR WAIT cannot be used with replica instances. Please also note that', 'BROKER_UNAVAILABLE'],
     ['LOADING Redis is loading the dataset in memory', 'BROKER_UNAVAILABLE'],
     [
       "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",

@@ -47,6 +47,8 @@ export function replyOf(error: unknown): string {
   const inner = /^ERR (?:Error running script|user_script).*?: ([A-Z]{3,})\b/s.exec(text)?.[1]
   if (inner !== undefined && (PASSING.has(inner) || Object.hasOwn(CODES, inner))) return inner
   if (/ACL failure in script|The user executing the script can't/.test(text)) return 'NOPERM'
+  // What WAIT and WAITAOF find where the server was demoted since the write.
+  if (/^ERR WAIT\w* cannot be used with replica/.test(text)) return 'READONLY'
   return /^-?([A-Z]{2,})\b/.exec(text)?.[1] ?? ''
 }
 
